@@ -1,0 +1,85 @@
+import type { Incarnation, Term } from "../base/index.ts";
+import type { AgentAction, AgentOutcome, IntentOrigin } from "./action.ts";
+
+/**
+ * The conversation between the daemon and its guardian over a Unix socket (RAFT.md §§7-8). Each message is one frame:
+ * a 4-byte big-endian length and msgpack. All times named `...MonotonicMs` are the host's CLOCK_MONOTONIC in
+ * milliseconds, which both processes read alike. Limits: frame 4 MiB, `GUARDIAN_QUEUE_MAX` unacknowledged results.
+ */
+export const GUARDIAN_PROTOCOL = 1;
+export const GUARDIAN_QUEUE_MAX = 4096;
+
+/** What is proven when this node falls silent (RAFT.md §8, last table). */
+export type Guarantee = "watchdog" | "guardian" | "none";
+
+/** One step of the stop plan, walked in order at the deadline. */
+export type StopStep = {
+  readonly resource: string;
+  /** Exclusive: may run on one node only. Others are stopped too, after them. */
+  readonly exclusive: boolean;
+  readonly action: AgentAction;
+  /** Steps of one stage run side by side; stages run one after the other. */
+  readonly stage: number;
+};
+
+export type StopPlan = {
+  /** Grows with every change; a start runs only after the guardian acknowledged a plan that covers it. */
+  readonly version: number;
+  readonly steps: readonly StopStep[];
+};
+
+export type ToGuardian =
+  | { readonly kind: "hello"; readonly protocol: number; readonly node: string; readonly daemonBoot: number }
+  /** Runs an action. The same `key` again while it runs, or while its result waits for `result.ack`, is a no-op. */
+  | {
+      readonly kind: "run";
+      readonly key: string;
+      readonly origin: IntentOrigin | null;
+      readonly action: AgentAction;
+      readonly planVersion: number;
+    }
+  | { readonly kind: "cancel"; readonly key: string }
+  | { readonly kind: "result.ack"; readonly key: string }
+  | { readonly kind: "plan"; readonly plan: StopPlan }
+  /** Moves the deadline D. An older term, or an earlier deadline of the same term, is ignored. Infinity: no exclusive resource. */
+  | { readonly kind: "deadline"; readonly term: Term; readonly atMonotonicMs: number }
+  /** The daemon leaves on purpose and all resources were stopped: the guardian may let the watchdog go. */
+  | { readonly kind: "release" }
+  /** Reset the host now (fenced by order of the cluster, or a broken invariant). */
+  | { readonly kind: "self-fence"; readonly reason: string };
+
+export type FromGuardian =
+  | {
+      readonly kind: "welcome";
+      readonly protocol: number;
+      readonly incarnation: Incarnation;
+      readonly guarantee: Guarantee;
+      /** Bound of S in Tsafe (RAFT.md §7): from D until everything here has certainly stopped, milliseconds. */
+      readonly stopBoundMs: number;
+      readonly planVersion: number;
+      readonly deadlineMonotonicMs: number;
+      readonly running: readonly { readonly key: string; readonly action: AgentAction; readonly startedMonotonicMs: number }[];
+      readonly results: readonly ActionResult[];
+      /** True once the deadline has passed and the stop plan was walked since this guardian started. */
+      readonly tripped: boolean;
+    }
+  | ({ readonly kind: "result" } & ActionResult)
+  | { readonly kind: "plan.ack"; readonly version: number }
+  /** Refused: an older term or incarnation than already seen, no covering plan, or the deadline has passed. */
+  | {
+      readonly kind: "refused";
+      readonly key: string;
+      readonly code: "OLD_TERM" | "OLD_INCARNATION" | "PLAN_MISSING" | "DEADLINE_PASSED" | "QUEUE_FULL";
+    }
+  | { readonly kind: "tripped"; readonly atMonotonicMs: number }
+  | { readonly kind: "stopped"; readonly resource: string; readonly proven: boolean };
+
+export type ActionResult = {
+  readonly key: string;
+  readonly origin: IntentOrigin | null;
+  readonly action: AgentAction;
+  readonly outcome: AgentOutcome;
+  /** Wall clock of the host, milliseconds since 1970; shown to people, never compared between hosts. */
+  readonly startedAtMs: number;
+  readonly finishedAtMs: number;
+};

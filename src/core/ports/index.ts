@@ -1,0 +1,12 @@
+export type { AgentAction, AgentClass, AgentOutcome, IntentOrigin } from "./action.ts";
+export { API_VERSION, type ApiError, type ApiRequest, type ApiResponse } from "./api.ts";
+export {
+  type ActionResult,
+  type FromGuardian,
+  GUARDIAN_PROTOCOL,
+  GUARDIAN_QUEUE_MAX,
+  type Guarantee,
+  type StopPlan,
+  type StopStep,
+  type ToGuardian,
+} from "./guardian.ts";
