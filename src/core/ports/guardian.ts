@@ -25,12 +25,21 @@ export type StopStep = {
 export type StopPlan = {
   /** Grows with every change; a start runs only after the guardian acknowledged a plan that covers it. */
   readonly version: number;
+  /**
+   * Tstop of this node in milliseconds, when the configured stop timeouts need more than the guardian's own bound (it
+   * never shortens that bound). A larger value raises Tsafe, so commit it on all members before sending it here.
+   */
+  readonly stopMs?: number;
   readonly steps: readonly StopStep[];
 };
 
 export type ToGuardian =
   | { readonly kind: "hello"; readonly protocol: number; readonly node: string; readonly daemonBoot: number }
-  /** Runs an action. The same `key` again while it runs, or while its result waits for `result.ack`, is a no-op. */
+  /**
+   * Runs an action. The same `key` again while it waits or runs is a no-op; while its result waits for `result.ack` the
+   * result is sent again. Actions of one resource run one after the other (fence actions of a device beside its monitors).
+   * `origin.term` is the term under which the daemon holds the intent valid; null: derived from state (monitors, probes).
+   */
   | {
       readonly kind: "run";
       readonly key: string;
@@ -41,7 +50,10 @@ export type ToGuardian =
   | { readonly kind: "cancel"; readonly key: string }
   | { readonly kind: "result.ack"; readonly key: string }
   | { readonly kind: "plan"; readonly plan: StopPlan }
-  /** Moves the deadline D. An older term, or an earlier deadline of the same term, is ignored. Infinity: no exclusive resource. */
+  /**
+   * Moves the deadline D. An older term, or an earlier deadline, is ignored: D never moves back. Infinity: no exclusive
+   * resource; ignored while the plan holds an exclusive step. A finite D ends Infinity.
+   */
   | { readonly kind: "deadline"; readonly term: Term; readonly atMonotonicMs: number }
   /** The daemon leaves on purpose and all resources were stopped: the guardian may let the watchdog go. */
   | { readonly kind: "release" }
@@ -54,6 +66,8 @@ export type FromGuardian =
       readonly protocol: number;
       readonly incarnation: Incarnation;
       readonly guarantee: Guarantee;
+      /** The same for resources with kernel state (addresses, mounts): `none` when the host cannot be reset. */
+      readonly kernelGuarantee: Guarantee;
       /** Bound of S in Tsafe (RAFT.md §7): from D until everything here has certainly stopped, milliseconds. */
       readonly stopBoundMs: number;
       readonly planVersion: number;
@@ -62,17 +76,28 @@ export type FromGuardian =
       readonly results: readonly ActionResult[];
       /** True once the deadline has passed and the stop plan was walked since this guardian started. */
       readonly tripped: boolean;
+      /** How often the stop plan was walked in this incarnation, and what the last walk ended with. */
+      readonly trips: number;
+      readonly stopped: readonly { readonly resource: string; readonly proven: boolean }[];
     }
   | ({ readonly kind: "result" } & ActionResult)
-  | { readonly kind: "plan.ack"; readonly version: number }
-  /** Refused: an older term or incarnation than already seen, no covering plan, or the deadline has passed. */
+  | { readonly kind: "plan.ack"; readonly version: number; readonly stopBoundMs: number }
+  /**
+   * Refused: an older term or incarnation than already seen, no covering plan, the deadline has passed, or an exclusive
+   * resource without any deadline (D is Infinity). A queued action can be refused later, when its turn comes.
+   */
   | {
       readonly kind: "refused";
       readonly key: string;
-      readonly code: "OLD_TERM" | "OLD_INCARNATION" | "PLAN_MISSING" | "DEADLINE_PASSED" | "QUEUE_FULL";
+      readonly code: "OLD_TERM" | "OLD_INCARNATION" | "PLAN_MISSING" | "DEADLINE_PASSED" | "DEADLINE_MISSING" | "QUEUE_FULL";
     }
+  /** Sent instead of `welcome`, then the guardian closes the link: another protocol, node, or a daemon replaced by a newer one. */
+  | { readonly kind: "rejected"; readonly code: "PROTOCOL" | "WRONG_NODE" | "OLD_DAEMON" | "BAD_MESSAGE"; readonly reason: string }
   | { readonly kind: "tripped"; readonly atMonotonicMs: number }
-  | { readonly kind: "stopped"; readonly resource: string; readonly proven: boolean };
+  /** End of one resource in the walk; not proven: kernel state may remain (only without a reset of the host). */
+  | { readonly kind: "stopped"; readonly resource: string; readonly proven: boolean }
+  /** The walk has ended; a new deadline allows starts again. */
+  | { readonly kind: "walked"; readonly trips: number };
 
 export type ActionResult = {
   readonly key: string;

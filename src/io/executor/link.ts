@@ -1,0 +1,242 @@
+import { createConnection, type Socket } from "node:net";
+import type { Term } from "../../core/base/index.ts";
+import {
+  type AgentAction,
+  type FromGuardian,
+  GUARDIAN_PROTOCOL,
+  type IntentOrigin,
+  type StopPlan,
+  type ToGuardian,
+} from "../../core/ports/index.ts";
+import { monotonicMs } from "./clock.ts";
+import { encodeFrame, FrameReader } from "./frames.ts";
+import { readFromGuardian } from "./messages.ts";
+
+/** Actions that may be asked for and not answered yet; `run` says no above it. */
+export const EXECUTOR_QUEUE_MAX = 4096;
+/** Bytes that wait for a guardian that does not read; above it the link is closed and made anew. */
+const UNSENT_MAX_BYTES = 8 * 1024 * 1024;
+const BACKOFF_FIRST_MS = 20;
+const BACKOFF_MAX_MS = 500;
+/** A guardian that accepts but does not welcome within this time is taken for stuck. */
+const WELCOME_TIMEOUT_MS = 5_000;
+/** Smaller extensions of the deadline are held back: an earlier D in the guardian is always safe, and idle links stay quiet. */
+const DEADLINE_STEP_MS = 200;
+
+export type RunRequest = {
+  readonly key: string;
+  readonly origin: IntentOrigin | null;
+  readonly action: AgentAction;
+  readonly planVersion: number;
+};
+
+export type Welcome = Extract<FromGuardian, { readonly kind: "welcome" }>;
+
+/** What the daemon hears. After `connected` each kept result follows as an ordinary `result`. */
+export type ExecutorEvent =
+  | { readonly kind: "connected"; readonly welcome: Welcome }
+  | { readonly kind: "disconnected"; readonly reason: string }
+  | Exclude<FromGuardian, Welcome>;
+
+export type GuardianLinkOptions = {
+  readonly socketPath: string;
+  readonly node: string;
+  /** Start counter of the daemon; a guardian that has seen a greater one rejects this link. */
+  readonly daemonBoot: number;
+  readonly onEvent: (event: ExecutorEvent) => void;
+};
+
+/**
+ * The daemon's side of the guardian. It reconnects by itself for ever, and after each welcome says again what the guardian
+ * cannot know: the latest plan and deadline, acknowledgements, cancellations, and every action asked for that is neither
+ * running there nor answered. So a caller may treat `run` as said once; its answer is one `result` or one `refused`.
+ */
+export interface GuardianLink {
+  /** False when `EXECUTOR_QUEUE_MAX` actions are unanswered, or when the key is already asked for. */
+  run(request: RunRequest): boolean;
+  cancel(key: string): void;
+  /** The result was handed on durably (its proposal committed): the guardian may forget it. */
+  ack(key: string): void;
+  plan(plan: StopPlan): void;
+  /** Moves D (CLOCK_MONOTONIC, milliseconds, as `monotonicMs()`); Infinity: no exclusive resource here. */
+  deadline(term: Term, atMonotonicMs: number): void;
+  release(): void;
+  selfFence(reason: string): void;
+  readonly connected: boolean;
+  close(): void;
+}
+
+/** Starts the link; never throws for an absent guardian, it keeps trying. */
+export function linkGuardian(options: GuardianLinkOptions): GuardianLink {
+  const link = new SocketLink(options);
+  link.connect();
+  return link;
+}
+
+class SocketLink implements GuardianLink {
+  readonly #options: GuardianLinkOptions;
+  readonly #asked = new Map<string, RunRequest>();
+  readonly #acks = new Set<string>();
+  readonly #cancels = new Set<string>();
+  #plan: StopPlan | null = null;
+  #deadline: { readonly term: Term; readonly atMonotonicMs: number } | null = null;
+  #deadlineSent: { readonly term: Term; readonly atMonotonicMs: number } | null = null;
+  #selfFence: string | null = null;
+  #socket: Socket | null = null;
+  #welcomed = false;
+  #backoffMs = BACKOFF_FIRST_MS;
+  #timer: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  constructor(options: GuardianLinkOptions) {
+    this.#options = options;
+  }
+
+  get connected(): boolean {
+    return this.#welcomed;
+  }
+
+  run(request: RunRequest): boolean {
+    if (this.#asked.size >= EXECUTOR_QUEUE_MAX || this.#asked.has(request.key)) return false;
+    this.#asked.set(request.key, request);
+    this.#send({ kind: "run", ...request });
+    return true;
+  }
+
+  cancel(key: string): void {
+    if (!this.#asked.has(key) && !this.#welcomed) return;
+    this.#cancels.add(key);
+    this.#send({ kind: "cancel", key });
+  }
+
+  ack(key: string): void {
+    // Kept only while the guardian cannot hear it: the next welcome would offer the result again.
+    if (this.#welcomed) this.#send({ kind: "result.ack", key });
+    else this.#acks.add(key);
+  }
+
+  plan(plan: StopPlan): void {
+    this.#plan = plan;
+    this.#send({ kind: "plan", plan });
+  }
+
+  deadline(term: Term, atMonotonicMs: number): void {
+    const held = this.#deadline;
+    if (held !== null && (term < held.term || (term === held.term && atMonotonicMs === held.atMonotonicMs))) return;
+    this.#deadline = { term, atMonotonicMs };
+    const sent = this.#deadlineSent;
+    const worthIt = sent === null || sent.term !== term || Math.abs(atMonotonicMs - sent.atMonotonicMs) >= DEADLINE_STEP_MS;
+    const urgent = sent !== null && sent.atMonotonicMs - monotonicMs() < 2 * DEADLINE_STEP_MS;
+    if (worthIt || urgent) this.#sendDeadline();
+  }
+
+  release(): void {
+    this.#send({ kind: "release" });
+  }
+
+  selfFence(reason: string): void {
+    this.#selfFence = reason;
+    this.#send({ kind: "self-fence", reason });
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#welcomed = false;
+    this.#socket?.destroy();
+    this.#socket = null;
+  }
+
+  connect(): void {
+    this.#timer = null;
+    const socket = createConnection(this.#options.socketPath);
+    this.#socket = socket;
+    const reader = new FrameReader();
+    socket.on("connect", () => {
+      const { node, daemonBoot } = this.#options;
+      socket.write(encodeFrame({ kind: "hello", protocol: GUARDIAN_PROTOCOL, node, daemonBoot }));
+    });
+    this.#timer = setTimeout(() => this.#lost(socket, "the guardian did not answer"), WELCOME_TIMEOUT_MS);
+    socket.on("data", (chunk) => {
+      try {
+        for (const value of reader.push(chunk)) {
+          if (this.#socket !== socket) return;
+          this.#receive(readFromGuardian(value));
+        }
+      } catch (error) {
+        if (!(error instanceof Error) || error.name !== "QuorateError") throw error;
+        this.#lost(socket, error.message);
+      }
+    });
+    socket.on("drain", () => {
+      if (this.#socket === socket && this.#deadline !== this.#deadlineSent) this.#sendDeadline();
+    });
+    socket.on("error", (error) => this.#lost(socket, error.message));
+    socket.on("close", () => this.#lost(socket, "the guardian closed the link"));
+  }
+
+  #lost(socket: Socket, reason: string): void {
+    if (this.#socket !== socket) return;
+    this.#socket = null;
+    socket.destroy();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const wasWelcomed = this.#welcomed;
+    this.#welcomed = false;
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => this.connect(), this.#backoffMs);
+    this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MAX_MS);
+    if (wasWelcomed) this.#options.onEvent({ kind: "disconnected", reason });
+  }
+
+  #receive(message: FromGuardian): void {
+    if (message.kind === "welcome") {
+      this.#welcome(message);
+      return;
+    }
+    if (message.kind === "result" || message.kind === "refused") {
+      this.#asked.delete(message.key);
+      this.#cancels.delete(message.key);
+    }
+    if (message.kind === "rejected") this.#backoffMs = BACKOFF_MAX_MS;
+    this.#options.onEvent(message);
+  }
+
+  #welcome(welcome: Welcome): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#welcomed = true;
+    this.#backoffMs = BACKOFF_FIRST_MS;
+    this.#deadlineSent = null;
+    const known = new Set<string>(welcome.running.map((item) => item.key));
+    for (const result of welcome.results) known.add(result.key);
+    if (this.#selfFence !== null) this.#send({ kind: "self-fence", reason: this.#selfFence });
+    if (this.#plan !== null && this.#plan.version > welcome.planVersion) this.#send({ kind: "plan", plan: this.#plan });
+    if (this.#deadline !== null) this.#sendDeadline();
+    const acked = new Set(this.#acks);
+    this.#acks.clear();
+    for (const key of acked) this.#send({ kind: "result.ack", key });
+    for (const request of this.#asked.values()) if (!known.has(request.key)) this.#send({ kind: "run", ...request });
+    for (const key of this.#cancels) this.#send({ kind: "cancel", key });
+    this.#options.onEvent({ kind: "connected", welcome });
+    for (const result of welcome.results) {
+      if (acked.has(result.key)) continue;
+      this.#asked.delete(result.key);
+      this.#options.onEvent({ kind: "result", ...result });
+    }
+  }
+
+  #sendDeadline(): void {
+    if (this.#deadline === null || this.#socket?.writableNeedDrain) return;
+    if (this.#send({ kind: "deadline", ...this.#deadline })) this.#deadlineSent = this.#deadline;
+  }
+
+  #send(message: ToGuardian): boolean {
+    const socket = this.#socket;
+    if (socket === null || !this.#welcomed) return false;
+    socket.write(encodeFrame(message));
+    if (socket.writableLength > UNSENT_MAX_BYTES) this.#lost(socket, "the guardian does not read");
+    return true;
+  }
+}
