@@ -10,3 +10,4 @@ export {
   type StopStep,
   type ToGuardian,
 } from "./guardian.ts";
+export { type Log, type LogFields, silentLog } from "./log.ts";

@@ -1,0 +1,1 @@
+export type { Authority, CertificateRequest, JoinToken, NodeIdentity, ParsedToken, TokenRecord, TokenVerdict } from "./types.ts";

@@ -1,0 +1,14 @@
+export type {
+  Address,
+  Admission,
+  LinkEvent,
+  LinkRefusal,
+  Mount,
+  PathStats,
+  Peer,
+  PeerStats,
+  TlsIdentity,
+  Transport,
+  TransportOptions,
+  TransportStats,
+} from "./types.ts";
