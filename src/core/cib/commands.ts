@@ -175,15 +175,26 @@ export type Command =
       readonly reason: string | null;
     }
   /** Every device was tried and failed; tried again after `retryAtMs` of the cluster clock. */
-  | { readonly kind: "fencing.failed"; readonly target: string; readonly request: number; readonly reason: string; readonly retryAtMs: number }
+  | {
+      readonly kind: "fencing.failed";
+      readonly target: string;
+      readonly request: number;
+      readonly reason: string;
+      readonly retryAtMs: number;
+    }
   /** Proof that nothing of this incarnation runs any more. `by`: device id, `tsafe`, or `operator` (confirmed by hand). */
   | {
       readonly kind: "node.fenced";
       readonly target: string;
-      readonly incarnation: Incarnation;
+      /** Null: a node that was never seen. */
+      readonly incarnation: Incarnation | null;
       readonly by: string;
       readonly action: FencingAction;
     }
+  /** A join token: only the hash of its secret is kept (`io/pki`, `TokenRecord`). */
+  | { readonly kind: "token.put"; readonly hash: string; readonly expiresMs: number }
+  /** Takes the token for one join; refused when unknown, expired or used. */
+  | { readonly kind: "token.use"; readonly hash: string; readonly memberId: MemberId }
   | { readonly kind: "policy.failed"; readonly basedOn: LogIndex; readonly code: string; readonly message: string }
   | { readonly kind: "feature.raise"; readonly level: number };
 

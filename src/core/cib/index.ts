@@ -1,3 +1,23 @@
+export { type Applied, apply, applyEmpty, NO_INDEX } from "./apply.ts";
+export { sameAction } from "./apply-intents.ts";
+export { DETACH_MAX_MS, findMember, NODES_MAX } from "./apply-node.ts";
+export type {
+  ActionSpec,
+  AttributeChange,
+  CancelDraft,
+  Command,
+  FencingAction,
+  FencingAttempt,
+  HistorySelection,
+  IntentDraft,
+  NodeGuarantee,
+  OperationResult,
+  OperationStatus,
+  Proposal,
+  ProposalOrigin,
+  StopSpec,
+} from "./commands.ts";
+export { FEATURE_LEVEL_MAX } from "./commands.ts";
 export { type ConfigurationEdit, SECTIONS, type Section } from "./edit.ts";
 export {
   attributeOf,
@@ -13,3 +33,9 @@ export {
   withAttributes,
   withChildren,
 } from "./element.ts";
+export { failCountNames, isFailure, parseCount, recurringKey, stopAction } from "./history.ts";
+export { activeOn, guardiansStopWithoutQuorum, tsafeCovers, tsafeMs } from "./queries.ts";
+export { CRM_FEATURE_SET, type RenderFacts, renderCib, renderStatus, SCHEMA } from "./render.ts";
+export { applyEdits, EDITS_MAX, propertyOf, renderConfiguration, renderSection } from "./sections.ts";
+export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type SnapshotData } from "./snapshot.ts";
+export * from "./state.ts";

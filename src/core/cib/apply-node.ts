@@ -1,0 +1,163 @@
+import { PersistentMap } from "../base/index.ts";
+import type { Command } from "./commands.ts";
+import { element } from "./element.ts";
+import { accepted, type Change, refused, withNode } from "./outcome.ts";
+import { applyEdits } from "./sections.ts";
+import type { CibState, NodeStatus } from "./state.ts";
+
+type Of<K extends Command["kind"]> = Extract<Command, { kind: K }>;
+
+/** Cluster nodes (RAFT.md §6: 32 members). */
+export const NODES_MAX = 32;
+
+/** Gives the node an entry in the configuration (or takes over the one that is there) and ties it to the member. */
+export function applyJoin(state: CibState, command: Of<"node.join">): Change {
+  const present = state.nodes.get(command.node);
+  if (present !== undefined && present.memberId === command.memberId) return accepted(state, { voidsPlans: false });
+  if (present !== undefined && (present.membership === "online" || present.membership === "detached")) {
+    return refused("NODE_EXISTS", `node ${command.node} is online as another member`);
+  }
+  if (present === undefined && state.nodes.size >= NODES_MAX) return refused("LIMIT_EXCEEDED", `at most ${NODES_MAX} nodes`);
+  const configured = [...state.sections.nodes.objects.values()].find(
+    (object) => object.element.attributes["uname"]?.toLowerCase() === command.node.toLowerCase(),
+  );
+  const id = present?.id ?? configured?.element.attributes["id"] ?? nextNodeId(state);
+  let next = state;
+  if (configured === undefined) {
+    const after = element("node", { id, uname: command.node });
+    const edited = applyEdits(state.sections, [{ section: "nodes", id, before: null, after }]);
+    if ("refusal" in edited) return refused(edited.refusal.code, edited.refusal.message);
+    next = { ...state, sections: edited.sections, epoch: state.epoch + 1 };
+  }
+  const node = present === undefined ? newNode(command.node, id, state.clockMs) : present;
+  return accepted(withNode(next, { ...node, memberId: command.memberId }), { voidsPlans: true });
+}
+
+function nextNodeId(state: CibState): string {
+  let highest = 0;
+  for (const id of state.sections.nodes.objects.keys()) {
+    const value = Number.parseInt(id, 10);
+    if (Number.isSafeInteger(value)) highest = Math.max(highest, value);
+  }
+  return String(highest + 1);
+}
+
+function newNode(name: string, id: string, sinceMs: number): NodeStatus {
+  return {
+    name,
+    id,
+    memberId: null,
+    membership: "never",
+    incarnation: null,
+    sinceMs,
+    detachedUntilMs: null,
+    guarantee: "none",
+    stopBoundMs: 0,
+    version: "",
+    featureLevelMax: 1,
+    attributes: PersistentMap.empty(),
+    history: PersistentMap.empty(),
+    lastCallId: 0,
+  };
+}
+
+/** Removes a node that is proven down or gone for good; what ran there must have ended before. */
+export function applyForget(state: CibState, command: Of<"node.forget">): Change {
+  const node = state.nodes.get(command.node);
+  if (node === undefined) return refused("NODE_UNKNOWN", `there is no node ${command.node}`);
+  if (node.membership === "lost" || anythingActive(node)) {
+    return refused("NODE_ACTIVE", `resources may still run on ${command.node}; stop them or fence it first`);
+  }
+  const objects = state.sections.nodes.objects.delete(node.id);
+  const sections = { ...state.sections, nodes: { ...state.sections.nodes, objects } };
+  const ended = endIncarnation({ ...state, sections, epoch: state.epoch + 1 }, node);
+  return accepted({ ...ended, nodes: ended.nodes.delete(node.name) }, { voidsPlans: true });
+}
+
+function anythingActive(node: NodeStatus): boolean {
+  for (const history of node.history.values()) if (history.active) return true;
+  return false;
+}
+
+/**
+ * A node says hello with the incarnation of its host. A new incarnation is proof that the old one ended with all it ran;
+ * the same one coming back before it was fenced keeps what it runs (H8: a node that a quorum hears is not fenced).
+ */
+export function applyHello(state: CibState, command: Of<"node.hello">): Change {
+  const node = findMember(state, command.memberId);
+  if (node === undefined) return refused("NODE_UNKNOWN", `member ${command.memberId} is no node of this cluster`);
+  const same = node.incarnation === command.incarnation;
+  if (same && node.membership === "fenced" && !command.tripped) {
+    return refused("INCARNATION_FENCED", `node ${node.name} was fenced in this incarnation`);
+  }
+  const request = state.fencing.get(node.name);
+  if (same && node.membership === "lost" && request?.current != null) {
+    return refused("FENCING_UNDER_WAY", `a device is fencing ${node.name} at this moment`);
+  }
+  const facts = {
+    guarantee: command.guarantee,
+    stopBoundMs: command.stopBoundMs,
+    version: command.version,
+    featureLevelMax: command.featureLevelMax,
+    detachedUntilMs: null,
+  };
+  if (same && node.membership === "online" && !command.tripped) {
+    return accepted(withNode(state, { ...node, ...facts }), { voidsPlans: false });
+  }
+  const kept = same && !command.tripped ? state : endIncarnation(state, node);
+  const base = kept.nodes.get(node.name) ?? node;
+  const online: NodeStatus = { ...base, ...facts, membership: "online", incarnation: command.incarnation, sinceMs: state.clockMs };
+  const withdrawn = request !== undefined && request.source === "policy" && request.current === null;
+  const fencing = withdrawn ? kept.fencing.delete(node.name) : kept.fencing;
+  return accepted({ ...withNode(kept, online), fencing }, { voidsPlans: true });
+}
+
+/** Silence (RAFT.md §7, node loss). What the node ran is kept in its history: it may run still. */
+export function applyLost(state: CibState, command: Of<"node.lost">): Change {
+  const node = findMember(state, command.memberId);
+  if (node === undefined) return refused("NODE_UNKNOWN", `member ${command.memberId} is no node of this cluster`);
+  if (node.incarnation !== command.incarnation) return refused("INCARNATION_OLD", `node ${node.name} is in another incarnation now`);
+  if (node.membership !== "online" && node.membership !== "detached") {
+    return refused("NODE_NOT_ONLINE", `node ${node.name} is ${node.membership} already`);
+  }
+  const lost: NodeStatus = { ...node, membership: "lost", sinceMs: state.clockMs, detachedUntilMs: null };
+  return accepted(withNode(state, lost), { voidsPlans: true });
+}
+
+/** A planned absence of the daemon, at most this long (milliseconds). */
+export const DETACH_MAX_MS = 600_000;
+
+export function applyDetach(state: CibState, command: Of<"node.detach">): Change {
+  const node = findMember(state, command.memberId);
+  if (node === undefined) return refused("NODE_UNKNOWN", `member ${command.memberId} is no node of this cluster`);
+  if (node.incarnation !== command.incarnation) return refused("INCARNATION_OLD", `node ${node.name} is in another incarnation now`);
+  if (node.membership !== "online" && node.membership !== "detached") {
+    return refused("NODE_NOT_ONLINE", `node ${node.name} is ${node.membership}`);
+  }
+  const detachedUntilMs = Math.min(command.untilMs, state.clockMs + DETACH_MAX_MS);
+  const detached: NodeStatus = { ...node, membership: "detached", sinceMs: state.clockMs, detachedUntilMs };
+  return accepted(withNode(state, detached), { voidsPlans: false });
+}
+
+export function applyLeave(state: CibState, command: Of<"node.leave">): Change {
+  const node = findMember(state, command.memberId);
+  if (node === undefined) return refused("NODE_UNKNOWN", `member ${command.memberId} is no node of this cluster`);
+  if (node.incarnation !== command.incarnation) return refused("INCARNATION_OLD", `node ${node.name} is in another incarnation now`);
+  if (anythingActive(node)) return refused("NODE_ACTIVE", `resources still run on ${node.name}`);
+  const ended = endIncarnation(state, node);
+  const base = ended.nodes.get(node.name) ?? node;
+  return accepted(withNode(ended, { ...base, membership: "offline", sinceMs: state.clockMs }), { voidsPlans: true });
+}
+
+/** Everything tied to the incarnation ends with it: intents, history, transient attributes. */
+export function endIncarnation(state: CibState, node: NodeStatus): CibState {
+  let intents = state.intents;
+  for (const intent of state.intents.values()) if (intent.node === node.name) intents = intents.delete(intent.key);
+  const cleared: NodeStatus = { ...node, attributes: PersistentMap.empty(), history: PersistentMap.empty(), detachedUntilMs: null };
+  return { ...withNode(state, cleared), intents };
+}
+
+export function findMember(state: CibState, memberId: number): NodeStatus | undefined {
+  for (const node of state.nodes.values()) if (node.memberId === memberId) return node;
+  return undefined;
+}

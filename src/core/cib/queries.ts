@@ -1,0 +1,43 @@
+import { propertyOf } from "./sections.ts";
+import type { CibState, NodeStatus } from "./state.ts";
+
+/** Clock rate bound of RAFT.md §7. */
+const CLOCK_RHO = 0.001;
+
+/** `no-quorum-policy` under which a node may keep resources without quorum, so that Tsafe proves nothing (RAFT.md §7). */
+const KEEPING_POLICIES = new Set(["freeze", "ignore", "demote"]);
+
+/** Are exclusive resources of silent nodes stopped by their guardians under this configuration? */
+export function guardiansStopWithoutQuorum(state: CibState): boolean {
+  return !KEEPING_POLICIES.has((propertyOf(state, "no-quorum-policy") ?? "stop").toLowerCase());
+}
+
+/**
+ * May an elapsed Tsafe count as fencing of this node? Only when its guardian stops everything that may run there: every
+ * active resource was in an acknowledged stop plan (a start in flight is covered, else the guardian refuses it).
+ */
+export function tsafeCovers(state: CibState, node: NodeStatus): boolean {
+  if (node.guarantee === "none" || !guardiansStopWithoutQuorum(state)) return false;
+  for (const history of node.history.values()) {
+    if (history.active && history.agentClass !== "stonith" && !history.covered) return false;
+  }
+  for (const intent of state.intents.values()) {
+    if (intent.node !== node.name || intent.action.agentClass === "stonith") continue;
+    const begins = intent.task === "start" || intent.task === "promote" || intent.task === "migrate_from";
+    if (begins && intent.stop === null) return false;
+  }
+  return true;
+}
+
+/** Tsafe of RAFT.md §7: how long after the last contact everything there has certainly stopped, milliseconds. */
+export function tsafeMs(of: { readonly tselfMs: number; readonly stopBoundMs: number }): number {
+  return Math.ceil((of.tselfMs * (1 + CLOCK_RHO) + of.stopBoundMs) / (1 - CLOCK_RHO));
+}
+
+/** Names of resources that may be running on the node, in code-unit order. */
+export function activeOn(state: CibState, node: NodeStatus): readonly string[] {
+  const names = new Set<string>();
+  for (const history of node.history.values()) if (history.active) names.add(history.resource);
+  for (const intent of state.intents.values()) if (intent.node === node.name && intent.task === "start") names.add(intent.resource);
+  return [...names].sort();
+}

@@ -1,0 +1,80 @@
+import { invariant, PersistentMap } from "../base/index.ts";
+import { SECTIONS, type Section } from "./edit.ts";
+import type { CibState, NodeStatus, ResourceHistory, SectionState, Session } from "./state.ts";
+
+/** Version of the snapshot's form; a change of the form is a new version and an upgrade note. */
+export const SNAPSHOT_VERSION = 1;
+
+/** A snapshot as plain data. Maps are lists in key order, so that equal states give equal text (RAFT.md §10 S12). */
+export type SnapshotData = { readonly version: number; readonly state: unknown };
+
+type Pairs<V> = readonly (readonly [string, V])[];
+
+export function encodeSnapshot(state: CibState): SnapshotData {
+  const sections: Record<string, unknown> = {};
+  for (const name of SECTIONS) {
+    sections[name] = { objects: [...state.sections[name].objects], nextOrdinal: state.sections[name].nextOrdinal };
+  }
+  const plain = {
+    ...state,
+    sections,
+    nodes: [...state.nodes].map(([name, node]) => [name, encodeNode(node)]),
+    intents: [...state.intents],
+    fencing: [...state.fencing],
+    sessions: [...state.sessions].map(([key, session]) => [key, { ...session, replies: [...session.replies] }]),
+    tokens: [...state.tokens],
+  };
+  return { version: SNAPSHOT_VERSION, state: plain };
+}
+
+function encodeNode(node: NodeStatus): unknown {
+  const history = [...node.history].map(([name, entry]) => [
+    name,
+    { ...entry, operations: [...entry.operations], recurring: [...entry.recurring] },
+  ]);
+  return { ...node, attributes: [...node.attributes], history };
+}
+
+/** The state that `encodeSnapshot` was given. The bytes were verified by their hash; a form we do not know stops the node. */
+export function decodeSnapshot(data: SnapshotData): CibState {
+  invariant(data.version === SNAPSHOT_VERSION, `snapshot of form ${data.version}, this build reads ${SNAPSHOT_VERSION}`);
+  const plain = data.state as Omit<CibState, "sections" | "nodes" | "intents" | "fencing" | "sessions" | "tokens"> & {
+    readonly sections: Readonly<Record<Section, { readonly objects: Pairs<never>; readonly nextOrdinal: number }>>;
+    readonly nodes: Pairs<unknown>;
+    readonly intents: Pairs<never>;
+    readonly fencing: Pairs<never>;
+    readonly sessions: Pairs<Omit<Session, "replies"> & { readonly replies: Pairs<never> }>;
+    readonly tokens: Pairs<never>;
+  };
+  const sections: Partial<Record<Section, SectionState>> = {};
+  for (const name of SECTIONS) {
+    const section = plain.sections[name];
+    sections[name] = { objects: PersistentMap.from(section.objects), nextOrdinal: section.nextOrdinal };
+  }
+  return {
+    ...plain,
+    sections: sections as Record<Section, SectionState>,
+    nodes: PersistentMap.from(plain.nodes.map(([name, node]) => [name, decodeNode(node)] as const)),
+    intents: PersistentMap.from(plain.intents),
+    fencing: PersistentMap.from(plain.fencing),
+    sessions: PersistentMap.from(
+      plain.sessions.map(([key, session]) => [key, { ...session, replies: PersistentMap.from(session.replies) }] as const),
+    ),
+    tokens: PersistentMap.from(plain.tokens),
+  };
+}
+
+function decodeNode(plain: unknown): NodeStatus {
+  const node = plain as Omit<NodeStatus, "attributes" | "history"> & {
+    readonly attributes: Pairs<string>;
+    readonly history: Pairs<Omit<ResourceHistory, "operations" | "recurring"> & { operations: Pairs<never>; recurring: Pairs<never> }>;
+  };
+  const history = node.history.map(
+    ([name, entry]) =>
+      [
+        name,
+        { ...entry, operations: PersistentMap.from<never>(entry.operations), recurring: PersistentMap.from<never>(entry.recurring) },
+      ] as const,
+  );
+  return { ...node, attributes: PersistentMap.from(node.attributes), history: PersistentMap.from<ResourceHistory>(history) };
+}
