@@ -45,7 +45,11 @@ export class CgroupTree {
   /** Kills all of a resource at once, whatever it forks meanwhile. Frozen or stopped processes die too. */
   kill(resource: string): void {
     const file = join(this.#group(resource), "cgroup.kill");
-    if (existsSync(file)) writeFileSync(file, "1");
+    try {
+      if (existsSync(file)) writeFileSync(file, "1");
+    } catch {
+      // The group vanished with its last process; the caller looks for survivors anyway.
+    }
   }
 
   /** Removes empty groups; the kernel refuses those that hold processes, which is what we want. */

@@ -51,7 +51,7 @@ export class AgentRunner {
     const startedMs = performance.now();
     const timer = setTimeout(() => task.timeOut(), Math.min(action.timeoutMs, TIMER_MAX_MS));
     try {
-      const end = await this.#perform(action, task);
+      const end = await this.#perform(action, task).catch(systemRefusal);
       const elapsedMs = Math.round(performance.now() - startedMs);
       if (task.stopped === "cancelled") return { kind: "cancelled" };
       if (task.stopped === "timed-out") {
@@ -186,6 +186,15 @@ export class AgentRunner {
     const env = { ...baseEnvironment(action, this.#settings), SYSTEMD_PAGER: "", SYSTEMD_COLORS: "0" };
     return task.run({ file: "systemctl", args: ["--no-ask-password", ...args], env, stdin: null, cgroupFile: null });
   }
+}
+
+/**
+ * The host refused something on the way (a directory that cannot be read, a full disk): an outcome, since a guardian that
+ * crashed over it would only meet it again. Defects pass on.
+ */
+function systemRefusal(error: unknown): Refusal {
+  if (error instanceof Error && "syscall" in error) return refusal("AGENT_NOT_PERMITTED", error.message);
+  throw error;
 }
 
 /** `nginx` is `nginx.service`; other unit types are named in full. */

@@ -1,4 +1,4 @@
-export { monotonicMs } from "./clock.ts";
+export { guardianSocketPath, monotonicMs } from "./clock.ts";
 export { encodeFrame, FrameReader, GUARDIAN_FRAME_MAX_BYTES } from "./frames.ts";
 export {
   EXECUTOR_QUEUE_MAX,

@@ -1,0 +1,44 @@
+import { parseArgs } from "node:util";
+import { QuorateError } from "../../core/base/index.ts";
+import { Keeper } from "./keeper.ts";
+import { createLog } from "./log.ts";
+import { readSettings } from "./settings.ts";
+
+const USAGE = `usage: quorate-guardian --dir DIR [--node NAME] [--self-fence reset|kill]
+
+Runs every agent action of this node, keeps their results, and stops all resources when the daemon cannot
+prove contact with the cluster any more. Settings: DIR/guardian.json (see src/app/guardian/README.md).
+`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      dir: { type: "string" },
+      node: { type: "string" },
+      "self-fence": { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help === true || values.dir === undefined) {
+    process.stdout.write(USAGE);
+    process.exitCode = values.help === true ? 0 : 2;
+    return;
+  }
+  const settings = readSettings({ directory: values.dir, node: values.node ?? null, selfFence: values["self-fence"] ?? null });
+  const keeper = await Keeper.start(settings, createLog(settings.node));
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    process.on(name, () => {
+      keeper.stop();
+      process.exit(0);
+    });
+  }
+  // The terminal that started us may go; the resources must not go with it.
+  process.on("SIGHUP", () => {});
+}
+
+main().catch((error: unknown) => {
+  const code = error instanceof QuorateError ? ` ${error.detail.code}` : "";
+  const text = error instanceof Error ? (error instanceof QuorateError ? error.message : (error.stack ?? error.message)) : String(error);
+  process.stderr.write(`quorate-guardian:${code} ${text}\n`);
+  process.exit(1);
+});
