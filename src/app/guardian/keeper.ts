@@ -39,6 +39,7 @@ export class Keeper {
   #watchdog: Watchdog | null;
   #timer: NodeJS.Timeout | null = null;
   #journalBroken = false;
+  readonly #started: Readonly<Record<string, unknown>>;
   /** What came over the socket before the past was taken up; null afterwards. */
   #early: GuardianInput[] | null = [];
 
@@ -80,14 +81,14 @@ export class Keeper {
       closed: (link: number) => this.#hear({ kind: "closed", link }),
     };
     this.#server = new GuardianServer({ path: settings.socketPath, events, log });
-    log("info", "guardian started", {
+    this.#started = {
       incarnation: boot.value,
       fresh: boot.fresh,
       selfFence: settings.selfFence,
       watchdogMs: this.#watchdog?.timeoutMs ?? null,
       cgroup: cgroups?.root ?? null,
       unfinished: this.#journal.unfinished.length,
-    });
+    };
   }
 
   /** Takes up what an earlier guardian left, then opens the socket. Errors: those of the settings and of the host. */
@@ -102,6 +103,7 @@ export class Keeper {
     const early = keeper.#early ?? [];
     keeper.#early = null;
     for (const input of early) keeper.#step(input);
+    keeper.#log("info", "guardian started", keeper.#started);
     return keeper;
   }
 
