@@ -145,6 +145,8 @@ export type Message<C> =
       readonly quorumAgeMs: number | null;
       /** The last `nonceMs` that the leader got from this peer in this term; null before the first. */
       readonly echoMs: number | null;
+      /** The peer's boot that the echo came from: a clock of an earlier boot proves nothing. */
+      readonly echoBoot: number;
     })
   | (Header & {
       readonly kind: "heartbeatReply";
@@ -194,8 +196,8 @@ export type Message<C> =
   | (Header & { readonly kind: "changeReply"; readonly context: number; readonly forBoot: number; readonly outcome: ChangeOutcome })
   | (Header & { readonly kind: "removed"; readonly configIndex: LogIndex });
 
-/** Why a vote was refused; for people and tests. */
-export type VoteReason = "log" | "voted" | "sticky" | "term" | "recovering" | "restarting";
+/** Why a vote was refused; for people and tests. A sticky or just restarted voter gives no answer at all. */
+export type VoteReason = "log" | "voted" | "term" | "recovering";
 
 export type Envelope<C> = { readonly to: MemberId; readonly message: Message<C> };
 
@@ -226,7 +228,9 @@ export type Input<C> =
   /** Transport's view of the link; down turns the peer to probing at once (no data is lost by a wrong report). */
   | { readonly kind: "link"; readonly peer: MemberId; readonly up: boolean }
   /** The host knows that the leader is gone (its links refused, all nodes of it fenced): stop being sticky. */
-  | { readonly kind: "forgetLeader" };
+  | { readonly kind: "forgetLeader" }
+  /** Replaces the drawn length of the present election wait (replays of foreign test data). */
+  | { readonly kind: "electionTimeout"; readonly timeoutMs: number };
 
 /** Names one batch of a `Ready`. `stored` gives it back; acks of an older term do not count (RAFT.md §1, ABA race). */
 export type WriteTicket = {
@@ -273,6 +277,7 @@ export type SoftState = { readonly role: Role; readonly leader: MemberId | null;
 /**
  * What the host owes the core, in this order: `sendNow` leaves at once; if `ticket` is set, ONE synced write of `hard`,
  * `entries` and `snapshot`; then `sendAfter`; then the input `stored` with `ticket`. `commit` may be applied at once.
+ * A ticket without `hard`, entries and snapshot needs no write of its own: its `sendAfter` waits for the earlier ones.
  * While a write is under way the host keeps calling `ready()` for `sendNow`, and joins waiting batches by `mergeReady`.
  */
 export type Ready<C> = {
@@ -302,7 +307,10 @@ export type Ready<C> = {
 
 export type SnapshotInstall = {
   readonly meta: SnapshotMeta;
-  /** True: the stored log holds the snapshot's last entry, keep what follows. False: delete the whole stored log. */
+  /**
+   * False: delete the whole stored log. This core never says true: when its log already holds the snapshot's last
+   * entry it moves its commit index instead of installing, which keeps the suffix without a write.
+   */
   readonly keepSuffix: boolean;
 };
 
@@ -393,7 +401,6 @@ export type Limits = {
   readonly unappliedBytes: number;
   readonly chunkBytes: number;
   readonly keepEntries: number;
-  readonly keepStreamBytes: number;
   readonly pendingReads: number;
   readonly voters: number;
   readonly members: number;
