@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# `npm test`: everything, from a bare machine. Each stage has a time limit; what it passed and failed is added up, and a
+# stage that ends badly without saying so counts as one failure. The last line is `N passed, N failed`.
+set -uo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+export QUORATE_SHARED="${QUORATE_SHARED:-$(readlink -f ../shared 2>/dev/null || echo ../shared)}"
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+passed=0 failed=0 skipped=0
+
+count() { grep -E "$1" "$2" | grep -oE '[0-9]+' | tail -n 1; }
+
+# stage NAME SECONDS COMMAND...: a summary line of node's test runner (`# pass 3`), or the last `N passed, N failed`.
+stage() {
+  local name=$1 limit=$2 log="$logs/$1.log" began=$SECONDS status p f s last
+  shift 2
+  echo "== $name"
+  timeout --kill-after=15 "$limit" "$@" >"$log" 2>&1 </dev/null
+  status=$?
+  p=$(count '^# pass ' "$log") f=$(count '^# fail ' "$log") s=$(count '^# skipped ' "$log")
+  if [ -z "$p" ]; then
+    last=$(grep -E '^([A-Za-z-]+: )?[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
+    p=$(grep -oE '[0-9]+ passed' <<<"$last" | grep -oE '[0-9]+') f=$(grep -oE '[0-9]+ failed' <<<"$last" | grep -oE '[0-9]+')
+    s=$(grep -oE '[0-9]+ skipped' <<<"$last" | grep -oE '[0-9]+')
+  fi
+  p=${p:-0} f=${f:-0} s=${s:-0}
+  if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
+  if [ "$status" -eq 0 ] && [ "$p" -eq 0 ] && [ "$f" -eq 0 ]; then p=1; fi
+  if [ "$f" -gt 0 ]; then
+    grep -E '^ *(not ok|# Subtest)|rror|expected|actual|fail' "$log" | grep -A6 -E 'not ok|rror' | head -n 80
+    tail -n 40 "$log"
+    [ "$status" -eq 124 ] && echo "$name: over its limit of $limit s"
+  fi
+  grep -E '^# SKIP|^SKIPPED' "$log"
+  echo "   $name: $p passed, $f failed, $s skipped in $((SECONDS - began)) s"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+finish() {
+  echo "skipped: $skipped"
+  echo "$passed passed, $failed failed"
+  [ "$failed" -eq 0 ]
+  exit
+}
+
+tests() { find dist/test -name '*.test.js' "$@" | sort; }
+
+# shellcheck source=scripts/packages.sh
+. scripts/packages.sh
+stage setup 600 bash scripts/setup.sh "${TEST_PACKAGES[@]}"
+stage build 180 npm run --silent build
+[ "$failed" -eq 0 ] || finish
+stage rooms 60 node dist/scripts/check-rooms.js
+stage lint 60 npx --no-install biome check .
+mapfile -t unit < <(tests -not -path '*/live/*')
+mapfile -t live < <(tests -path '*/live/*')
+stage unit 480 node --enable-source-maps --test --test-reporter=tap --test-concurrency=2 "${unit[@]}"
+stage conformance-raft 120 node dist/test/raft/conformance/main.js
+stage conformance-policy 240 node dist/test/policy/conformance/main.js
+stage conformance-cli 240 node dist/test/crm/conformance/main.js
+if [ "${#live[@]}" -gt 0 ]; then stage live 480 node --enable-source-maps --test --test-reporter=tap --test-concurrency=1 "${live[@]}"; fi
+stage node24 300 bash scripts/test-node24.sh
+finish
