@@ -1,0 +1,203 @@
+import type { PolicyNode } from "../model-node.ts";
+import { currentRole, isWithin } from "../model-queries.ts";
+import type { Resource } from "../model-resource.ts";
+import { ROLE } from "../model-values.ts";
+import { Action, completionOf, EFFECT, failAssignment, memberTaskOf, type Planner, type Relation, type Side } from "../plan/index.ts";
+import { type Points, refreshAll } from "./points.ts";
+
+/** Turns every relation into edges between existing actions, in creation order (F1, F2, A27, M5, U10). */
+export function applyRelations(planner: Planner, points: Points): void {
+  // Migration relations are appended while the list is walked, as the description has it (M5).
+  for (let at = 0; at < planner.relations.length; at++) applyRelation(planner, points, planner.relations[at]!);
+  refreshAll(points);
+}
+
+function applyRelation(planner: Planner, points: Points, relation: Relation): void {
+  const { first, then, effects } = relation;
+  if (!(first instanceof Action) && !(then instanceof Action)) addMigrationRelations(planner, first, then);
+  const firsts = firstActions(planner, first, then);
+  if (firsts.length === 0) return;
+  const thens = then instanceof Action ? [then] : planner.actionsOf(then.resource, then.key);
+  for (const firstAction of firsts) {
+    for (const thenAction of thens) connect(firstAction, thenAction, effects);
+  }
+  if (!(first instanceof Action) && !(then instanceof Action)) interleave(planner, points, first, then, effects);
+}
+
+/** The first side; if it names nothing that exists, a phantom (A27) or nothing. */
+function firstActions(planner: Planner, first: Side, then: Side): readonly Action[] {
+  if (first instanceof Action) return [first];
+  const found = planner.actionsOf(first.resource, first.key);
+  if (found.length > 0) return found;
+  const thenResource = then instanceof Action ? then.resource : then.resource;
+  if (thenResource === first.resource) return found;
+  if (first.key.startsWith("migrate_") || first.key.startsWith("monitor_") || first.key.startsWith("reload")) return found;
+  const role = currentRole(first.resource);
+  if (first.key === "stop_0" && role <= ROLE.stopped) return found;
+  if (first.key === "demote_0" && role === ROLE.unpromoted) return found;
+  const task = first.key.slice(0, first.key.lastIndexOf("_"));
+  return [planner.request({ resource: first.resource, task, key: first.key, node: null, optional: true })];
+}
+
+function connect(first: Action, then: Action, effects: number): void {
+  if (first === then) return;
+  if ((effects & EFFECT.user) !== 0 && isLauncherPair(first, then)) return;
+  let actual = effects;
+  // A stop that only ends a dangling migration does not restart its resource (M7).
+  if (first.dangling && first.resource === then.resource) actual &= ~EFFECT.push;
+  if ((effects & EFFECT.load) !== 0 && then.detail.kind === "migration" && first.node !== then.detail.target) return;
+  if ((effects & EFFECT.sameNode) !== 0 && first.node !== null && then.node !== null && first.node !== then.node) return;
+  first.precede(then, actual);
+}
+
+/** U11: one runs on the guest node that the other creates. */
+function isLauncherPair(first: Action, then: Action): boolean {
+  return creates(first.resource, then.node) || creates(then.resource, first.node);
+}
+
+function creates(resource: Resource | null, node: PolicyNode | null): boolean {
+  return resource !== null && node !== null && node.launcher !== null && node.launcher === resource;
+}
+
+/** M5: extra sequence relations for what may migrate. */
+function addMigrationRelations(planner: Planner, first: Side & { resource: Resource }, then: Side & { resource: Resource }): void {
+  const a = first.resource;
+  const b = then.resource;
+  if (a === b || isWithin(a, b) || isWithin(b, a)) return;
+  if (!b.allowMigrate && !a.allowMigrate) return;
+  const firstTask = memberTaskOf(first.key.slice(0, -2));
+  const thenTask = memberTaskOf(then.key.slice(0, -2));
+  if (firstTask === "start" && thenTask === "start") {
+    if (a.allowMigrate && b.allowMigrate) planner.relate(a, "migrate_from_0", b, "migrate_to_0", EFFECT.seq);
+    if (b.allowMigrate) planner.relate(a, first.key, b, "migrate_to_0", EFFECT.seq | EFFECT.ifNotLive);
+  } else if (b.allowMigrate && firstTask === "stop" && thenTask === "stop") {
+    planner.relate(a, first.key, b, "migrate_to_0", EFFECT.seq | EFFECT.ifNotLive);
+    if (b.partialTarget !== null) planner.relate(a, first.key, b, "migrate_from_0", EFFECT.seq | EFFECT.ifNotLive);
+  } else if (b.allowMigrate && firstTask === "promote" && thenTask === "start") {
+    planner.relate(a, first.key, b, "migrate_to_0", EFFECT.seq);
+  } else if (b.allowMigrate && firstTask === "demote" && thenTask === "stop") {
+    planner.relate(a, first.key, b, "migrate_to_0", EFFECT.seq);
+    if (b.partialTarget !== null) planner.relate(a, first.key, b, "migrate_from_0", EFFECT.seq);
+  }
+}
+
+/** Whether the pair of collectives is ordered instance by instance (U10). */
+export function isInterleaved(first: Resource, then: Resource, thenTask: string): boolean {
+  const collectives = (first.kind === "clone" || first.kind === "bundle") && (then.kind === "clone" || then.kind === "bundle");
+  if (!collectives || first === then || isWithin(first, then) || isWithin(then, first)) return false;
+  const base = memberTaskOf(thenTask);
+  return base === "stop" || base === "demote" ? first.interleave : then.interleave;
+}
+
+function instancesOf(collective: Resource, task: string): readonly Resource[] {
+  const bundle = collective.bundle;
+  if (bundle === null) return collective.children;
+  if (task === "promote" || task === "demote" || task === "promoted" || task === "demoted") return bundle.innerClone?.children ?? [];
+  return bundle.replicas.map((replica) => replica.container);
+}
+
+/** The host of a node: instances inside a bundle count by the node of their container. */
+function hostOf(resource: Resource, current: boolean): PolicyNode | null {
+  const replica = resource.inBundle?.bundle?.replicas.find((one) => one.child === resource);
+  const at = replica?.container ?? resource;
+  if (current) return firstActive(at);
+  return assignedNode(at);
+}
+
+function firstActive(resource: Resource): PolicyNode | null {
+  if (resource.activeNodes.length > 0) return resource.activeNodes[0]!;
+  for (const child of resource.children) {
+    const node = firstActive(child);
+    if (node !== null) return node;
+  }
+  return null;
+}
+
+function assignedNode(resource: Resource): PolicyNode | null {
+  if (resource.kind === "primitive") return resource.node;
+  for (const child of resource.children) {
+    const node = assignedNode(child);
+    if (node !== null) return node;
+  }
+  return null;
+}
+
+/** U10: each then-instance with the first-instance on its node. */
+function interleave(
+  planner: Planner,
+  points: Points,
+  first: Side & { resource: Resource; key: string },
+  then: typeof first,
+  effects: number,
+): void {
+  const firstTask = pointTask(first.key);
+  const thenTask = pointTask(then.key);
+  if (firstTask === null || thenTask === null || !isInterleaved(first.resource, then.resource, thenTask)) return;
+  const down = memberTaskOf(thenTask) === "stop" || memberTaskOf(thenTask) === "demote";
+  const candidates = instancesOf(first.resource, firstTask);
+  for (const instance of instancesOf(then.resource, thenTask)) {
+    const node = hostOf(instance, down) ?? bestNode(planner, instance);
+    const partner = node === null ? null : (candidates.find((one) => hostOf(one, down) === node && !isBlocked(one)) ?? null);
+    if (partner === null) {
+      const strong = (effects & (EFFECT.push | EFFECT.gate)) !== 0;
+      if (strong && !down && assignedNode(instance) !== null) unassign(planner, points, instance);
+      continue;
+    }
+    connectInstances(planner, partner, firstTask, instance, thenTask, effects);
+  }
+}
+
+/** The task of a collective's point, notifications counting as what they confirm; null: not a point with members. */
+function pointTask(key: string): string | null {
+  const task = key.slice(0, key.lastIndexOf("_"));
+  const notified = /^confirmed-post_notify_(.+)$/.exec(task)?.[1] ?? task;
+  return ["start", "stop", "promote", "demote"].includes(memberTaskOf(notified)) ? notified : null;
+}
+
+function bestNode(planner: Planner, resource: Resource): PolicyNode | null {
+  let best: PolicyNode | null = null;
+  for (const node of planner.model.nodeList) {
+    if (!resource.table.has(node.index) || resource.table.get(node.index) < 0 || !node.available) continue;
+    if (best === null || resource.table.get(node.index) > resource.table.get(best.index)) best = node;
+  }
+  return best;
+}
+
+function isBlocked(resource: Resource): boolean {
+  return resource.blocked || resource.children.some(isBlocked);
+}
+
+function connectInstances(
+  planner: Planner,
+  partner: Resource,
+  firstTask: string,
+  instance: Resource,
+  thenTask: string,
+  effects: number,
+): void {
+  const firstResource = bundledFor(partner, firstTask);
+  const firstBase = memberTaskOf(firstTask);
+  const firstKey = firstResource.kind === "group" ? `${completionOf(firstBase)}_0` : `${firstBase}_0`;
+  for (const first of planner.actionsOf(firstResource, firstKey)) {
+    for (const then of planner.actionsOf(instance, `${memberTaskOf(thenTask)}_0`)) connect(first, then, effects | EFFECT.seq);
+  }
+}
+
+/** Of a bundle as first, the contained resource's action counts, except for stop. */
+function bundledFor(partner: Resource, task: string): Resource {
+  if (memberTaskOf(task) === "stop") return partner;
+  const replica = partner.inBundle?.bundle?.replicas.find((one) => one.container === partner);
+  return replica?.child ?? partner;
+}
+
+/** The one place where an ordering changes an assignment (U10). */
+function unassign(planner: Planner, points: Points, resource: Resource): void {
+  if (resource.kind !== "primitive") {
+    for (const child of resource.children) unassign(planner, points, child);
+    return;
+  }
+  if (!resource.managed) return;
+  resource.node = null;
+  resource.nextRole = ROLE.stopped;
+  failAssignment(planner, resource);
+}

@@ -1,0 +1,132 @@
+import { cloneOf, primitivesOf, topOf } from "../model-queries.ts";
+import type { Resource } from "../model-resource.ts";
+import { Action, completionOf, EFFECT, type Planner, type Relation } from "../plan/index.ts";
+import { isInterleaved } from "./apply.ts";
+
+const { seq, gate } = EFFECT;
+
+/** O5: what must be known before something is started, stopped or demoted. */
+export function orderProbes(planner: Planner): void {
+  orderStopsAsProbes(planner);
+  for (const resource of planner.model.primitives) {
+    const probes = planner.actionsOf(resource, "monitor_0");
+    if (probes.length === 0) continue;
+    for (const probe of probes) orderOwnStart(planner, resource, probe);
+  }
+  for (const resource of planner.model.primitives) {
+    const probes = planner.actionsOf(resource, "monitor_0");
+    if (probes.length > 0) orderBeforeRestarts(planner, resource, probes);
+  }
+}
+
+/** O5.1, O5.4. */
+function orderOwnStart(planner: Planner, resource: Resource, probe: Action): void {
+  const clone = cloneOf(resource);
+  const owner = clone ?? resource;
+  const inactive = activeWithin(owner) === 0;
+  const effects = probe.blocked && inactive ? seq | gate : seq;
+  for (const start of planner.actionsOf(owner, "start_0")) probe.precede(start, effects);
+  for (const reload of planner.actionsOf(resource, "reload-agent_0")) probe.precede(reload, seq);
+  if (clone === null || inactive || !probe.blocked) return;
+  for (const primitive of primitivesOf(clone)) {
+    if (primitive.activeNodes.length > 0) continue;
+    for (const start of planner.actionsOf(primitive, "start_0")) probe.precede(start, seq | gate);
+  }
+}
+
+function activeWithin(resource: Resource): number {
+  if (resource.kind === "primitive") return resource.activeNodes.length;
+  let active = 0;
+  for (const child of resource.children) active += activeWithin(child);
+  return active;
+}
+
+/** O5.2: "a stop then X" between different resources also holds for probes. */
+function orderStopsAsProbes(planner: Planner): void {
+  for (const relation of planner.stopRelations) orderLikeStop(planner, relation);
+  for (const { resource, then } of planner.stopEdges) {
+    for (const probe of planner.actionsOf(resource, "monitor_0")) if (probe.node === then.node) probe.precede(then, seq);
+  }
+}
+
+function orderLikeStop(planner: Planner, relation: Relation): void {
+  const first = relation.first instanceof Action ? relation.first.resource : relation.first.resource;
+  if (first === null || first.kind !== "primitive") return;
+  const probes = planner.actionsOf(first, "monitor_0");
+  if (probes.length === 0) return;
+  const then = relation.then;
+  const target = then.resource;
+  if (target === first) return;
+  if ((relation.effects & EFFECT.anti) !== 0 && topOf(first).kind === "clone") return;
+  const thens = then instanceof Action ? [then] : planner.actionsOf(then.resource, then.key);
+  const effects = seq | (relation.effects & (EFFECT.sameNode | EFFECT.sameNodeNeeded | EFFECT.anti));
+  for (const action of thens) {
+    if (first.launcher !== null && target === first.launcher && action.task === "stop") continue;
+    for (const probe of probes) {
+      if (action.detail.kind === "fence" && action.node === probe.node) continue;
+      if (action.task === "do_shutdown" && action.node !== probe.node) continue;
+      if ((effects & EFFECT.sameNode) !== 0 && action.node !== null && action.node !== probe.node) continue;
+      probe.precede(action, effects);
+    }
+  }
+}
+
+/** O5.3: B must not be taken down before it is known whether A, which B follows, needs starting. */
+function orderBeforeRestarts(planner: Planner, resource: Resource, probes: readonly Action[]): void {
+  const visited = new Set<Action>();
+  const reached: Action[] = [];
+  for (const edge of probes[0]!.after) {
+    if ((edge.effects & EFFECT.anti) !== 0) continue;
+    if (edge.then.task === "start" || edge.then.task === "promote") collect(planner, resource, edge.then, visited, reached);
+  }
+  for (const action of reached) {
+    const other = action.resource;
+    if (other === null || other === resource) continue;
+    const down = action.task === "start" ? "stop_0" : "demote_0";
+    for (const takedown of planner.actionsOf(other, down)) {
+      if (takedown.pseudo) continue;
+      for (const probe of probes) probe.precede(takedown, seq);
+    }
+  }
+}
+
+/** Walks from a start along `push` edges, through the points of collectives and down to members. */
+function collect(planner: Planner, origin: Resource, action: Action, visited: Set<Action>, reached: Action[]): void {
+  if (visited.has(action)) return;
+  visited.add(action);
+  const resource = action.resource;
+  if (resource === null) return;
+  if (resource.kind === "primitive") {
+    if (action.task === "start" || action.task === "promote") reached.push(action);
+  } else if (action.task === "start" || action.task === "promote") {
+    for (const point of planner.actionsOf(resource, `${completionOf(action.task)}_0`)) {
+      collect(planner, origin, point, visited, reached);
+    }
+    if (!isOwnCollective(origin, resource)) {
+      for (const primitive of primitivesOf(resource)) {
+        if (!compatible(origin, resource, primitive, action.task)) continue;
+        for (const member of planner.actionsOf(primitive, `${action.task}_0`)) collect(planner, origin, member, visited, reached);
+      }
+    }
+  }
+  for (const edge of action.after) {
+    if ((edge.effects & EFFECT.push) === 0 || edge.then.resource === resource) continue;
+    if (isStartLike(edge.then)) collect(planner, origin, edge.then, visited, reached);
+  }
+}
+
+function isStartLike(action: Action): boolean {
+  return action.task === "start" || action.task === "promote" || action.task === "running" || action.task === "promoted";
+}
+
+function isOwnCollective(origin: Resource, collective: Resource): boolean {
+  for (let at: Resource | null = origin; at !== null; at = at.parent) if (at === collective) return true;
+  return false;
+}
+
+/** Of interleaved clones only the instance on the origin's node counts. */
+function compatible(origin: Resource, collective: Resource, primitive: Resource, task: string): boolean {
+  const from = cloneOf(origin);
+  if (from === null || !isInterleaved(from, collective, task)) return true;
+  return primitive.node !== null && primitive.node === origin.node;
+}

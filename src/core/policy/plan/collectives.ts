@@ -1,0 +1,147 @@
+import { INFINITY_SCORE } from "../../base/index.ts";
+import { primitivesOf } from "../model-queries.ts";
+import type { Resource } from "../model-resource.ts";
+import type { Action } from "./action.ts";
+import { planNotificationPoints } from "./notify.ts";
+import type { Planner } from "./planner.ts";
+import { planPrimitive } from "./primitive.ts";
+import { planRemoved } from "./removed.ts";
+
+/** Step 7: the actions of a resource, collectives after their children (section 3). */
+export function planResource(planner: Planner, resource: Resource): void {
+  switch (resource.kind) {
+    case "primitive":
+      if (resource.removed) planRemoved(planner, resource);
+      planPrimitive(planner, resource);
+      return;
+    case "group":
+      for (const member of resource.children) planResource(planner, member);
+      planGroup(planner, resource);
+      return;
+    case "clone":
+      for (const instance of resource.children) planResource(planner, instance);
+      planClone(planner, resource, resource.children);
+      return;
+    case "bundle":
+      planBundle(planner, resource);
+      return;
+  }
+}
+
+function point(planner: Planner, collective: Resource, task: string): Action {
+  return planner.request({ resource: collective, task, node: null, optional: true, pseudo: true });
+}
+
+/** A16: flags of these points follow from the members. */
+function planGroup(planner: Planner, group: Resource): void {
+  for (const task of ["start", "running", "stop", "stopped"]) point(planner, group, task);
+  if (group.promotable || group.parent?.promotable === true) {
+    for (const task of ["promote", "promoted", "demote", "demoted"]) point(planner, group, task);
+  }
+}
+
+/** What the instances of a clone or the containers of a bundle are about to do. */
+export type Turnover = { starting: boolean; stopping: boolean; active: boolean; both: boolean; promoting: boolean; demoting: boolean };
+
+export function turnoverOf(planner: Planner, instances: readonly Resource[]): Turnover {
+  const sum: Turnover = { starting: false, stopping: false, active: false, both: false, promoting: false, demoting: false };
+  for (const instance of instances) {
+    let starts = false;
+    let stops = false;
+    for (const primitive of primitivesOf(instance)) {
+      for (const start of planner.actionsOf(primitive, "start_0")) {
+        if (start.needed && start.runnable) starts = true;
+      }
+      for (const stop of planner.actionsOf(primitive, "stop_0")) {
+        if (stop.needed && (stop.runnable || stop.pseudo)) stops = true;
+      }
+      if (primitive.activeNodes.length > 0) sum.active = true;
+      if (planner.actionsOf(primitive, "promote_0").some((one) => one.needed)) sum.promoting = true;
+      if (planner.actionsOf(primitive, "demote_0").some((one) => one.needed)) sum.demoting = true;
+    }
+    if (starts) sum.starting = true;
+    if (stops) sum.stopping = true;
+    if (starts && stops) sum.both = true;
+  }
+  return sum;
+}
+
+/** A17. */
+function planClone(planner: Planner, clone: Resource, instances: readonly Resource[]): void {
+  const turnover = turnoverOf(planner, instances);
+  const start = point(planner, clone, "start");
+  const running = point(planner, clone, "running");
+  const stop = point(planner, clone, "stop");
+  const stopped = point(planner, clone, "stopped");
+  running.priority = INFINITY_SCORE;
+  stopped.priority = INFINITY_SCORE;
+  start.optional = !turnover.starting;
+  running.optional = !turnover.starting;
+  running.runnable = turnover.active || turnover.starting;
+  stop.optional = !turnover.stopping;
+  stopped.optional = !turnover.stopping;
+  stop.live = !turnover.both;
+  if (clone.promotable) {
+    const promote = point(planner, clone, "promote");
+    const promoted = point(planner, clone, "promoted");
+    const demote = point(planner, clone, "demote");
+    const demoted = point(planner, clone, "demoted");
+    promoted.priority = INFINITY_SCORE;
+    demoted.priority = INFINITY_SCORE;
+    promote.optional = !turnover.promoting;
+    promoted.optional = !turnover.promoting;
+    demote.optional = !turnover.demoting;
+    demoted.optional = !turnover.demoting;
+  }
+  if (clone.notify) planNotificationPoints(planner, clone);
+}
+
+/** Per replica IP, container, connection; then the contained clone as an ordinary one; then the bundle's points. */
+function planBundle(planner: Planner, bundle: Resource): void {
+  const data = bundle.bundle;
+  if (data === null) return;
+  for (const { ip, container, connection } of data.replicas) {
+    if (ip !== null) planResource(planner, ip);
+    planResource(planner, container);
+    if (connection !== null) planResource(planner, connection);
+  }
+  const containers = data.replicas.map((replica) => replica.container);
+  const turnover = turnoverOf(planner, containers);
+  const start = point(planner, bundle, "start");
+  const running = point(planner, bundle, "running");
+  const stop = point(planner, bundle, "stop");
+  const stopped = point(planner, bundle, "stopped");
+  running.priority = INFINITY_SCORE;
+  stopped.priority = INFINITY_SCORE;
+  start.optional = !turnover.starting;
+  running.optional = !turnover.starting;
+  running.runnable = turnover.active || turnover.starting;
+  stop.optional = !turnover.stopping;
+  stopped.optional = !turnover.stopping;
+  stop.live = !turnover.both;
+  const inner = data.innerClone;
+  if (inner === null) return;
+  planResource(planner, inner);
+  if (!inner.promotable) return;
+  for (const task of ["promote", "promoted", "demote", "demoted"]) {
+    const action = point(planner, bundle, task);
+    if (task === "promoted" || task === "demoted") action.priority = INFINITY_SCORE;
+  }
+}
+
+/** Step 11: a point is needed once an instance has turned out to do it. */
+export function refreshPoints(planner: Planner, collective: Resource): void {
+  for (const child of collective.children) if (child.kind !== "primitive") refreshPoints(planner, child);
+  if (collective.kind !== "clone" && collective.kind !== "bundle") return;
+  const instances = collective.bundle === null ? collective.children : collective.bundle.replicas.map((replica) => replica.container);
+  const turnover = turnoverOf(planner, instances);
+  if (turnover.starting) need(planner, collective, "start_0", "running_0");
+  if (turnover.stopping) need(planner, collective, "stop_0", "stopped_0");
+  if (collective.bundle !== null) return;
+  if (turnover.promoting) need(planner, collective, "promote_0", "promoted_0");
+  if (turnover.demoting) need(planner, collective, "demote_0", "demoted_0");
+}
+
+function need(planner: Planner, collective: Resource, ...keys: string[]): void {
+  for (const key of keys) for (const action of planner.actionsOf(collective, key)) action.optional = false;
+}

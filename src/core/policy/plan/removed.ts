@@ -1,0 +1,28 @@
+import type { Resource } from "../model-resource.ts";
+import { EFFECT } from "./action.ts";
+import type { Planner } from "./planner.ts";
+import { failCountOn } from "./services.ts";
+
+/**
+ * A resource in history that is not configured (A15): its history goes, and if it is active also its fail counts. The
+ * stop itself follows from having no assignment.
+ */
+export function planRemoved(planner: Planner, resource: Resource): void {
+  if (!resource.managed) return;
+  const inClone = resource.parent !== null;
+  if (!inClone && !resource.failed) {
+    for (const node of resource.histories.keys()) {
+      if (!node.online || node.unclean) continue;
+      if (node.kind !== "cluster" && node.shuttingDown) continue;
+      planner.request({ resource, task: "delete", node, optional: false });
+    }
+  }
+  if (resource.activeNodes.length === 0) return;
+  for (const node of planner.model.nodeList) {
+    if (!node.online || node.unclean || (node.kind !== "cluster" && node.shuttingDown)) continue;
+    if (failCountOn(planner.model, resource, node) <= 0) continue;
+    const clear = planner.request({ resource, task: "clear_failcount", node, optional: false, reason: "it is removed" });
+    clear.noWait = true;
+    planner.addRelation(clear, { resource, key: "stop_0" }, EFFECT.seq);
+  }
+}
