@@ -1,0 +1,91 @@
+import { attributeOf, childrenOf, type Element } from "../cib/index.ts";
+import { type AgentCatalog, type AgentMetadata, type AgentName, formatAgent } from "./agents.ts";
+import { durationMs } from "./names.ts";
+import type { CrmObject } from "./tree.ts";
+import type { Finding } from "./verify.ts";
+import { hint } from "./words.ts";
+
+/** Parameters that the cluster itself reads, whatever the agent says. */
+const ALWAYS_ALLOWED = /^(pcmk_|CRM_meta_|OCF_|trace_(ra|file|dir)$|stonith-timeout$|priority$|provides$)/;
+
+/** Holds every primitive against what its agent says of itself. */
+export function checkAgents(objects: readonly CrmObject[], agents: AgentCatalog): Finding[] {
+  const findings: Finding[] = [];
+  const templates = new Map(objects.filter((object) => object.type === "rsc_template").map((object) => [object.id, object.element]));
+  for (const object of objects) {
+    if (object.type !== "primitive") continue;
+    const template = templates.get(attributeOf(object.element, "template") ?? "");
+    const agent = agentOf(template ?? object.element);
+    if (agent === null) continue;
+    const answer = agents.describe(agent);
+    if (answer.kind === "missing") findings.push(missingAgent(object.id, agent));
+    if (answer.kind === "found") checkPrimitive(object, template ?? null, answer.metadata, findings);
+  }
+  return findings;
+}
+
+function agentOf(of: Element): AgentName | null {
+  const agentClass = attributeOf(of, "class");
+  const type = attributeOf(of, "type");
+  return agentClass === undefined || type === undefined ? null : { class: agentClass, provider: attributeOf(of, "provider") ?? null, type };
+}
+
+/** Only OCF agents are known to be complete on this machine; others may be installed elsewhere. */
+function missingAgent(object: string, agent: AgentName): Finding {
+  const severity = agent.class === "ocf" ? "error" : "warning";
+  return { severity, code: "UNKNOWN_AGENT", object, message: `there is no agent ${formatAgent(agent)} on this node` };
+}
+
+function checkPrimitive(object: CrmObject, template: Element | null, metadata: AgentMetadata, findings: Finding[]): void {
+  const add = (severity: "error" | "warning", code: string, message: string): void => {
+    findings.push({ severity, code, object: object.id, message });
+  };
+  const own = childrenOf(object.element, "instance_attributes");
+  const sets = [...own, ...(template === null ? [] : childrenOf(template, "instance_attributes"))];
+  const named = new Set(sets.flatMap((set) => set.children.map((pair) => attributeOf(pair, "name"))));
+  const borrowed = sets.some(
+    (set) => attributeOf(set, "id-ref") !== undefined || set.children.some((pair) => attributeOf(pair, "id-ref") !== undefined),
+  );
+  const known = metadata.parameters.map((parameter) => parameter.name);
+  for (const name of named) {
+    if (name !== undefined && !known.includes(name) && !ALWAYS_ALLOWED.test(name)) {
+      add("error", "UNKNOWN_PARAMETER", `the agent ${metadata.name} has no parameter '${name}'${hint(name, known)}`);
+    }
+  }
+  for (const parameter of metadata.parameters) {
+    if (parameter.required && !named.has(parameter.name) && !borrowed) {
+      add("error", "MISSING_PARAMETER", `the agent ${metadata.name} needs the parameter '${parameter.name}'`);
+    }
+  }
+  for (const op of childrenOf(object.element, "operations").flatMap((holder) => childrenOf(holder, "op"))) {
+    checkOperation(op, metadata, add);
+  }
+}
+
+type Add = (severity: "error" | "warning", code: string, message: string) => void;
+
+function checkOperation(op: Element, metadata: AgentMetadata, add: Add): void {
+  const name = attributeOf(op, "name") ?? "";
+  const names = [...new Set(metadata.operations.map((each) => each.name))];
+  if (names.length === 0) return;
+  if (!names.includes(name)) {
+    add("error", "UNKNOWN_OPERATION", `the agent ${metadata.name} has no operation '${name}'${hint(name, names)}`);
+    return;
+  }
+  const role = attributeOf(op, "role");
+  const advised = metadata.operations.filter((each) => each.name === name);
+  const advice = advised.find((each) => each.role === (role ?? null)) ?? advised[0];
+  if (advice === undefined) return;
+  const pairs = [
+    ["timeout", advice.timeout],
+    ["interval", name === "monitor" ? advice.interval : null],
+  ] as const;
+  for (const [attribute, advisedValue] of pairs) {
+    const value = attributeOf(op, attribute);
+    const given = value === undefined ? null : durationMs(value);
+    const wanted = advisedValue === null ? null : durationMs(advisedValue);
+    if (given !== null && wanted !== null && given < wanted && !(attribute === "interval" && given === 0)) {
+      add("warning", "BELOW_ADVICE", `${name} ${attribute}=${value} is shorter than the ${advisedValue} the agent advises`);
+    }
+  }
+}

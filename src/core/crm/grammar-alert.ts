@@ -1,0 +1,88 @@
+import { type Element, element } from "../cib/index.ts";
+import type { Draft, GrammarOptions } from "./drafts.ts";
+import { readSet } from "./grammar-sets.ts";
+import type { TokenReader } from "./reader.ts";
+
+const STOP: ReadonlySet<string> = new Set(["attributes", "meta", "select", "to", "{", "}"]);
+const SELECTED = ["nodes", "fencing", "resources"];
+
+/**
+ * `alert ID PATH [attributes SET] [meta SET] [select nodes|fencing|resources|attributes { A… }] [to [{] VALUE [attributes
+ * SET] [meta SET] [}]]…`. Sets after a recipient without braces belong to the recipient.
+ */
+export function readAlert(reader: TokenReader, options: GrammarOptions): Draft {
+  const id = reader.id("the id of the alert");
+  reader.subject = `alert ${id}`;
+  const attributes: Record<string, string> = { id };
+  const path = reader.next("the path of the alert agent").text.replace(/^path=/, "");
+  attributes["path"] = path;
+  const children: Element[] = [];
+  while (!reader.done) {
+    const description = reader.takePair("description");
+    const word = reader.keyword();
+    if (description !== null) attributes["description"] = description;
+    else if (word === "attributes" || word === "meta") children.push(readAlertSet(reader, word, options));
+    else if (word === "select") children.push(readSelect(reader));
+    else if (word === "to") children.push(readRecipient(reader, options));
+    else if (reader.isPair() && children.length === 0) children.push(readSet(reader, "instance_attributes", { stop: STOP, options }));
+    else reader.expectEnd(["description=", "attributes", "meta", "select", "to"]);
+  }
+  return { type: "alert", id, element: element("alert", attributes, children), members: [] };
+}
+
+function readAlertSet(reader: TokenReader, word: string, options: GrammarOptions): Element {
+  reader.skip();
+  return readSet(reader, word === "meta" ? "meta_attributes" : "instance_attributes", { stop: STOP, options });
+}
+
+function readSelect(reader: TokenReader): Element {
+  reader.skip();
+  const selected: Element[] = [];
+  for (let word = reader.keyword(); word !== null; word = reader.keyword()) {
+    if (SELECTED.includes(word)) {
+      reader.skip();
+      selected.push(element(`select_${word}`));
+    } else if (word === "attributes" && (reader.keyword(1) === "{" || endsSelection(reader))) {
+      reader.skip();
+      selected.push(element("select_attributes", {}, readNames(reader)));
+    } else break;
+  }
+  if (selected.length === 0) reader.fail("expected nodes, fencing, resources or attributes { … } after 'select'");
+  return element("select", {}, selected);
+}
+
+/** `select attributes` without names means every attribute; it can only stand where nothing that looks like a set follows. */
+function endsSelection(reader: TokenReader): boolean {
+  const following = reader.keyword(1);
+  return reader.peek(1) === undefined || (following !== null && (STOP.has(following) || SELECTED.includes(following)));
+}
+
+function readNames(reader: TokenReader): Element[] {
+  if (!reader.take("{")) return [];
+  const names: Element[] = [];
+  for (;;) {
+    const token = reader.next("a node attribute or '}'");
+    if (token.text === "}" && !token.quoted) break;
+    names.push(element("attribute", { name: token.text }));
+  }
+  if (names.length === 0) reader.fail("expected at least one node attribute between the braces");
+  return names;
+}
+
+function readRecipient(reader: TokenReader, options: GrammarOptions): Element {
+  reader.skip();
+  const open = reader.peek();
+  const braced = reader.take("{");
+  const attributes: Record<string, string> = { value: reader.next("where the alert goes to").text };
+  if (attributes["value"] === "}" && braced) reader.fail("expected where the alert goes to", open);
+  const children: Element[] = [];
+  for (;;) {
+    const word = reader.keyword();
+    const description = reader.takePair("description");
+    if (description !== null) attributes["description"] = description;
+    else if (word === "attributes" || word === "meta") children.push(readAlertSet(reader, word, options));
+    else break;
+  }
+  if (braced && !reader.take("}")) reader.fail("expected '}'");
+  return element("recipient", attributes, children);
+}

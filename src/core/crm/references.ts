@@ -1,0 +1,147 @@
+import { attributeOf, type Element, element, idOf, withAttributes, withChildren } from "../cib/index.ts";
+import { sectionOf, withSection } from "./tree.ts";
+
+/** Attributes of constraints that name a resource, a template or a tag. */
+export const RESOURCE_ATTRIBUTES = ["rsc", "with-rsc", "first", "then"] as const;
+
+/** The ids a constraint names. */
+export function namedBy(constraint: Element): string[] {
+  const ids: string[] = [];
+  for (const name of RESOURCE_ATTRIBUTES) {
+    const id = attributeOf(constraint, name);
+    if (id !== undefined) ids.push(id);
+  }
+  for (const set of constraint.children) {
+    if (set.name !== "resource_set") continue;
+    for (const ref of set.children) {
+      const id = ref.name === "resource_ref" ? idOf(ref) : undefined;
+      if (id !== undefined) ids.push(id);
+    }
+  }
+  return ids;
+}
+
+function mapConstraints(configuration: Element, change: (constraint: Element) => Element | null): Element {
+  const section = sectionOf(configuration, "constraints");
+  if (section === undefined) return configuration;
+  let changed = false;
+  const children = section.children.flatMap((constraint) => {
+    const next = change(constraint);
+    if (next !== constraint) changed = true;
+    return next === null ? [] : [next];
+  });
+  return changed ? withSection(configuration, "constraints", children) : configuration;
+}
+
+/** Makes constraints that name `from` name `to`, but for those in `except`. */
+export function redirectConstraints(configuration: Element, from: string, to: string, except: ReadonlySet<string> = new Set()): Element {
+  return mapConstraints(configuration, (constraint) => {
+    if (except.has(idOf(constraint) ?? "") || !namedBy(constraint).includes(from)) return constraint;
+    const changes: Record<string, string> = {};
+    for (const name of RESOURCE_ATTRIBUTES) if (attributeOf(constraint, name) === from) changes[name] = to;
+    const children = constraint.children.map((set) =>
+      set.name !== "resource_set"
+        ? set
+        : withChildren(
+            set,
+            set.children.map((ref) => (idOf(ref) === from ? withAttributes(ref, { id: to }) : ref)),
+          ),
+    );
+    return withChildren(withAttributes(constraint, changes), children);
+  });
+}
+
+/** Removes an object from constraints: plain ones go, sets lose the member and become a plain pair when two are left. */
+export function dropFromConstraints(configuration: Element, id: string): Element {
+  return mapConstraints(configuration, (constraint) => {
+    if (!namedBy(constraint).includes(id)) return constraint;
+    if (RESOURCE_ATTRIBUTES.some((name) => attributeOf(constraint, name) === id)) return null;
+    const children = constraint.children.flatMap((set) => {
+      if (set.name !== "resource_set") return [set];
+      const left = set.children.filter((ref) => idOf(ref) !== id);
+      return left.some((ref) => ref.name === "resource_ref") ? [withChildren(set, left)] : [];
+    });
+    return simplify(withChildren(constraint, children));
+  });
+}
+
+function simplify(constraint: Element): Element | null {
+  const sets = constraint.children.filter((child) => child.name === "resource_set");
+  const count = sets.reduce((sum, set) => sum + set.children.length, 0);
+  if (count === 0) return null;
+  if (count === 1) return simplifyOne(constraint, sets[0] ?? element("resource_set"));
+  if (count > 2) return constraint;
+  const pair = asPair(constraint, sets);
+  if (pair === null) return constraint;
+  const others = constraint.children.filter((child) => child.name !== "resource_set");
+  return withChildren(withAttributes(constraint, pair), others);
+}
+
+/** A location or a ticket can hold one resource; the other constraints need two. */
+function simplifyOne(constraint: Element, set: Element): Element | null {
+  if (constraint.name !== "rsc_location" && constraint.name !== "rsc_ticket") return null;
+  const rsc = idOf(set.children[0] ?? set);
+  if (rsc === undefined) return null;
+  const role = attributeOf(set, "role");
+  const roleName = constraint.name === "rsc_location" ? "role" : "rsc-role";
+  const others = constraint.children.filter((child) => child.name !== "resource_set");
+  return withChildren(withAttributes(constraint, { rsc, ...(role === undefined ? {} : { [roleName]: role }) }), others);
+}
+
+/**
+ * Two resources in one ordered set, or alone in two sets, as attributes. Inside one colocation set the later member goes
+ * where the earlier is, between sets the first goes where the next is (Pacemaker Explained: colocation sets), so the
+ * order differs.
+ */
+function asPair(constraint: Element, sets: readonly Element[]): Record<string, string> | null {
+  const [one, two] = sets;
+  if (one === undefined || (two === undefined && attributeOf(one, "sequential") === "false")) return null;
+  const members = sets.flatMap((set) => set.children.map((ref) => ({ id: idOf(ref) ?? "", set })));
+  const [first, second] = members;
+  if (first === undefined || second === undefined) return null;
+  if (constraint.name === "rsc_order") {
+    return compact({
+      first: first.id,
+      "first-action": attributeOf(first.set, "action"),
+      then: second.id,
+      "then-action": attributeOf(second.set, "action"),
+    });
+  }
+  if (constraint.name !== "rsc_colocation") return null;
+  const [dependent, primary] = two === undefined ? [second, first] : [first, second];
+  return compact({
+    rsc: dependent.id,
+    "rsc-role": attributeOf(dependent.set, "role"),
+    "with-rsc": primary.id,
+    "with-rsc-role": attributeOf(primary.set, "role"),
+  });
+}
+
+function compact(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const result: Record<string, string> = {};
+  for (const [name, value] of Object.entries(values)) if (value !== undefined) result[name] = value;
+  return result;
+}
+
+/** Removes an object from tags; a tag without members goes. */
+export function dropFromTags(configuration: Element, id: string): Element {
+  const section = sectionOf(configuration, "tags");
+  if (section === undefined) return configuration;
+  const children = section.children.flatMap((tag) => {
+    const left = tag.children.filter((ref) => idOf(ref) !== id);
+    if (left.length === tag.children.length) return [tag];
+    return left.some((ref) => ref.name === "obj_ref") ? [withChildren(tag, left)] : [];
+  });
+  return withSection(configuration, "tags", children);
+}
+
+/** Changes names of nested ids wherever `id-ref` uses them. */
+export function redirectIdRefs(root: Element, names: ReadonlyMap<string, string>): Element {
+  if (names.size === 0) return root;
+  const reference = attributeOf(root, "id-ref");
+  const to = reference === undefined ? undefined : names.get(reference);
+  const children = root.children.map((child) => redirectIdRefs(child, names));
+  const same = children.every((child, index) => child === root.children[index]);
+  if (same && to === undefined) return root;
+  return withChildren(to === undefined ? root : withAttributes(root, { "id-ref": to }), children);
+}
