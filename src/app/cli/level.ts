@@ -76,4 +76,9 @@ export interface Level {
 }
 
 /** A level below, loaded when it is entered, so that starting up does not read every module. */
-export type LevelEntry = { readonly name: string; readonly aliases?: readonly string[]; readonly help: string; readonly load: () => Promise<Level> };
+export type LevelEntry = {
+  readonly name: string;
+  readonly aliases?: readonly string[];
+  readonly help: string;
+  readonly load: () => Promise<Level>;
+};

@@ -1,0 +1,137 @@
+import { createReadStream, existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { QuorateError } from "../../core/base/index.ts";
+import { openContext } from "./context.ts";
+import { type CliContext, type CliMode, CommandError } from "./level.ts";
+import { type CommandLine, parseCommandLine } from "./options.ts";
+import { rootLevel } from "./root.ts";
+import { Shell } from "./shell.ts";
+import { processTerminal, type Terminal } from "./terminal.ts";
+
+/** Exit code of a command that failed, and of a batch with a bad line. */
+const EXIT_FAILED = 1;
+/** Exit code for a `-f` file that cannot be read. */
+const EXIT_NO_FILE = 2;
+/** Bytes of one logical line of a batch. */
+const LINE_BYTES_MAX = 4 * 1024 * 1024;
+
+async function main(argv: readonly string[]): Promise<number> {
+  const line = parseCommandLine(argv);
+  if (line.kind === "printed") return line.exitCode;
+  const color = line.options.display === "color";
+  const terminalOptions = { color, force: line.options.force, no: line.options.no };
+  if (line.words[0] === "simulate" || line.words[0] === "import") {
+    return runProgram(line.words[0], line.words.slice(1), line);
+  }
+  if (line.file !== null && line.file !== "-" && !existsSync(line.file)) {
+    processTerminal({ ...terminalOptions, interactive: false }).error(`cannot read ${line.file}`);
+    return EXIT_NO_FILE;
+  }
+  const mode = await modeOf(line);
+  const terminal = batchTerminal(processTerminal({ ...terminalOptions, interactive: mode === "interactive" }));
+  const context = openContext(terminal, mode, line.options);
+  try {
+    return await runIn(mode, line, context, terminal);
+  } finally {
+    context.close();
+  }
+}
+
+/** A level alone is entered; more words are one command; none is a shell, or a batch where nobody sits. */
+async function modeOf(line: CommandLine): Promise<CliMode> {
+  if (line.file !== null) return "batch";
+  if (line.words.length > 0 && !(await entersLevel(line.words))) return "one-shot";
+  return process.stdin.isTTY === true ? "interactive" : "batch";
+}
+
+async function entersLevel(words: readonly string[]): Promise<boolean> {
+  let level = rootLevel();
+  for (const word of words) {
+    const entry = level.levels.find((item) => item.name === word || item.aliases?.includes(word) === true);
+    if (entry === undefined) return false;
+    level = await entry.load();
+    if (level.commands.length + level.levels.length === 0) return false;
+  }
+  return true;
+}
+
+async function runIn(mode: CliMode, line: CommandLine, context: CliContext, terminal: BatchTerminal): Promise<number> {
+  const shell = new Shell(rootLevel(), context);
+  if (mode === "one-shot") {
+    const { ok } = await shell.runWords(line.words);
+    return ok ? 0 : EXIT_FAILED;
+  }
+  if (line.words.length > 0) {
+    const { ok } = await shell.runWords(line.words);
+    if (!ok) return EXIT_FAILED;
+  }
+  if (mode === "interactive") {
+    const { runInteractive } = await import("./interactive.ts");
+    await runInteractive(shell, context);
+    return 0;
+  }
+  return runBatch(shell, line.file === null || line.file === "-" ? process.stdin : createReadStream(line.file), terminal);
+}
+
+/** Runs every line; a bad one is told and the rest still runs (CRM-CLI §1). The end of the text leaves all levels. */
+async function runBatch(shell: Shell, input: NodeJS.ReadableStream, terminal: BatchTerminal): Promise<number> {
+  let failed = false;
+  let joined = "";
+  let number = 0;
+  let quit = false;
+  const runOne = async (text: string): Promise<void> => {
+    if (text.trim() === "" || text.trimStart().startsWith("#")) return;
+    const result = await shell.run(text);
+    failed ||= !result.ok;
+    quit ||= result.quit;
+  };
+  process.once("SIGINT", () => process.exit(EXIT_FAILED));
+  for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    number += 1;
+    if (joined === "") terminal.at(number);
+    if (text.endsWith("\\")) joined += `${text.slice(0, -1)} `;
+    else {
+      await runOne(joined + text);
+      joined = "";
+    }
+    if (joined.length > LINE_BYTES_MAX) throw new CommandError(`a line is longer than ${LINE_BYTES_MAX} characters`);
+    if (quit) break;
+  }
+  await runOne(joined);
+  terminal.at(null);
+  if (!(await shell.leaveAll())) failed = true;
+  return failed ? EXIT_FAILED : 0;
+}
+
+interface BatchTerminal extends Terminal {
+  /** Messages name this line of the text from now on. */
+  at(line: number | null): void;
+}
+
+function batchTerminal(terminal: Terminal): BatchTerminal {
+  let where = "";
+  return {
+    ...terminal,
+    error: (message) => terminal.error(where + message),
+    warn: (message) => terminal.warn(where + message),
+    at: (line) => {
+      where = line === null ? "" : `${line}: `;
+    },
+  };
+}
+
+/** Commands that are programs of their own, with their own options; loaded alone because they are run in long loops. */
+async function runProgram(name: "simulate" | "import", args: readonly string[], line: CommandLine): Promise<number> {
+  void args;
+  void line;
+  throw new CommandError(`${name}: No such command`);
+}
+
+try {
+  // Setting the code instead of exiting lets what was written to a pipe arrive.
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof CommandError || error instanceof QuorateError)) throw error;
+  process.stderr.write(`ERROR: ${error.message}\n`);
+  process.exitCode = EXIT_FAILED;
+}

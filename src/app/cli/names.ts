@@ -1,0 +1,24 @@
+import { attributeOf, childrenOf } from "../../core/cib/index.ts";
+import { resourceIds, sectionOf } from "./edits.ts";
+import type { CliContext, Completion } from "./level.ts";
+import { asRecord, openStore } from "./store.ts";
+
+/** Names of the configured nodes. */
+export async function nodeNames(context: CliContext): Promise<string[]> {
+  const { configuration } = await openStore(context).read();
+  return childrenOf(sectionOf(configuration, "nodes"), "node").map((node) => attributeOf(node, "uname") ?? attributeOf(node, "id") ?? "");
+}
+
+/** The node whose daemon answers. */
+export async function localNode(context: CliContext): Promise<string> {
+  return String(asRecord(await (await context.api()).request("ping"))["node"]);
+}
+
+export async function completeNodes(_args: readonly string[], context: CliContext): Promise<readonly Completion[]> {
+  return (await nodeNames(context)).map((word) => ({ word }));
+}
+
+export async function completeResources(_args: readonly string[], context: CliContext): Promise<readonly Completion[]> {
+  const { configuration } = await openStore(context).read();
+  return resourceIds(configuration).map((word) => ({ word }));
+}

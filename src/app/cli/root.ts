@@ -1,0 +1,80 @@
+import { expectWords } from "./arguments.ts";
+import { type Command, CommandError, type Level } from "./level.ts";
+import { asRecord } from "./store.ts";
+
+/** `status`, loaded when it is asked for: it needs the policy engine's reader. */
+const status: Command = {
+  name: "status",
+  usage: "[bynode|inactive|failcounts|simple|xml] [--json]",
+  help: "nodes, resources, failures, fencing: what is, on one page",
+  run: async (args, context) => (await import("./status.ts")).statusCommand.run(args, context),
+};
+
+const maintenance: Command = {
+  name: "maintenance",
+  usage: "on|off [RESOURCE]",
+  help: "leave everything, or one resource, as it is",
+  run: async (args, context) => {
+    expectWords(args, 1, 2, "maintenance on|off [RESOURCE]");
+    const [word, resource] = [args[0]!, args[1]];
+    if (resource === undefined) {
+      await (await import("./node.ts")).setClusterMaintenance(context, word);
+      await context.afterChange();
+      return true;
+    }
+    const { resourceLevel } = await import("./resource.ts");
+    const command = resourceLevel.commands.find((item) => item.name === "maintenance");
+    if (command === undefined) throw new CommandError("maintenance: No such command");
+    return command.run([resource, word], context);
+  },
+};
+
+const wait: Command = {
+  name: "wait",
+  usage: "",
+  help: "wait until the cluster has nothing to do",
+  run: async (args, context) => {
+    expectWords(args, 0, 0, "wait");
+    await (await import("./context.ts")).waitIdle(context);
+    return true;
+  },
+};
+
+const watch: Command = {
+  name: "watch",
+  usage: "[INDEX]",
+  help: "print what the cluster decides, as it happens, until interrupted",
+  run: async (args, context) => {
+    expectWords(args, 0, 1, "watch [INDEX]");
+    const params = args[0] === undefined ? {} : { from: Number(args[0]) };
+    for await (const { event, index } of await (await context.api()).watch("watch", params)) {
+      const facts = asRecord(event);
+      context.terminal.out(`${index}  ${String(facts["command"] ?? event.kind)}  ${String(facts["summary"] ?? "")}`);
+    }
+    return true;
+  },
+};
+
+/** Where every path of words begins. Levels are loaded when they are entered. */
+export function rootLevel(): Level {
+  return {
+    name: "",
+    help: "levels and commands; `help WORD` says more",
+    commands: [status, maintenance, wait, watch],
+    levels: [
+      {
+        name: "cluster",
+        help: "form, enter, leave and look after the cluster",
+        load: async () => (await import("./cluster.ts")).clusterLevel,
+      },
+      { name: "quorum", aliases: ["corosync"], help: "votes and members", load: async () => (await import("./cluster.ts")).quorumLevel },
+      { name: "node", help: "nodes of the cluster", load: async () => (await import("./node.ts")).nodeLevel },
+      { name: "resource", help: "resources: whether and where they run", load: async () => (await import("./resource.ts")).resourceLevel },
+      {
+        name: "cib",
+        help: "shadow configurations: try changes without touching the cluster",
+        load: async () => (await import("./shadow.ts")).cibLevel,
+      },
+    ],
+  };
+}

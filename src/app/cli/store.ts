@@ -1,0 +1,65 @@
+import type { ConfigurationEdit, Element } from "../../core/cib/index.ts";
+import type { CliContext } from "./level.ts";
+
+/** What a store read: the configuration, and the status where there is one (live, or a shadow made with it). */
+export type StoredCib = { readonly configuration: Element; readonly status: Element | null };
+
+/** Where configuration is read from and written to: the cluster, a shadow of it, or a plain file. */
+export interface ConfigurationStore {
+  /** `live`, the name of the shadow, or the path of the file. */
+  readonly name: string;
+  /** True when a commit changes a running cluster. */
+  readonly live: boolean;
+  read(): Promise<StoredCib>;
+  /** Applies all edits or none. Throws `CIB_CONFLICT` when an object changed since it was read; `force` overrides. */
+  commit(edits: readonly ConfigurationEdit[], force: boolean): Promise<void>;
+}
+
+/** The configuration of the cluster, through the daemon. */
+export function liveStore(context: CliContext): ConfigurationStore {
+  return {
+    name: "live",
+    live: true,
+    read: async () => {
+      const api = await context.api();
+      const answer = asRecord(await api.request("cib.get", { section: "all" }));
+      const cib = answer["cib"] as Element;
+      const configuration = cib.children.find((child) => child.name === "configuration") ?? {
+        name: "configuration",
+        attributes: {},
+        children: [],
+      };
+      return { configuration, status: cib.children.find((child) => child.name === "status") ?? null };
+    },
+    commit: async (edits, force) => {
+      if (edits.length === 0) return;
+      const api = await context.api();
+      await api.request("config.commit", force ? { edits, force } : { edits });
+    },
+  };
+}
+
+/** An answer of the API as a record; answers are our own daemon's, so their fields are trusted after this. */
+export function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+/**
+ * The store that the options name: a shadow, else a plain file, else the cluster. The XML reader is loaded only for the
+ * first two.
+ */
+export function openStore(context: CliContext): ConfigurationStore {
+  const { shadow, cibFile } = context.options;
+  if (shadow !== null) return lazyStore(shadow, async () => (await import("./shadow.ts")).shadowStore(shadow));
+  if (cibFile !== null) return lazyStore(cibFile, async () => (await import("./store-file.ts")).fileStore(cibFile, cibFile));
+  return liveStore(context);
+}
+
+function lazyStore(name: string, load: () => Promise<ConfigurationStore>): ConfigurationStore {
+  return {
+    name,
+    live: false,
+    read: async () => (await load()).read(),
+    commit: async (edits, force) => (await load()).commit(edits, force),
+  };
+}
