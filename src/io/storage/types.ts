@@ -19,7 +19,12 @@ export type StoreIdentity = {
 export type Finding =
   | { readonly kind: "clean" }
   | { readonly kind: "torn-tail"; readonly droppedFrom: LogIndex }
-  | { readonly kind: "recovering"; readonly damage: readonly string[] };
+  | {
+      readonly kind: "recovering";
+      readonly damage: readonly string[];
+      /** False: an earlier start found it, and the log is not repaired yet. */
+      readonly isNew: boolean;
+    };
 
 /** What a start has to work with. */
 export type Loaded<C> = {
@@ -29,6 +34,8 @@ export type Loaded<C> = {
   readonly boot: number;
   /** For `RaftOptions.restored`. Read the snapshot's bytes with `RaftStore.loadSnapshot`. */
   readonly restored: Restored<C>;
+  /** Damage that was repaired without loss (one of two copies); worth a warning. */
+  readonly notes: readonly string[];
 };
 
 export type Opened<C> =

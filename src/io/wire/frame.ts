@@ -30,7 +30,9 @@ export type DecodedFrame<M> =
   | { readonly kind: "message"; readonly message: M }
   /** A kind of message that this version does not know: skipped, as RAFT.md §9 asks. */
   | { readonly kind: "unknown"; readonly name: string }
-  | { readonly kind: "refused"; readonly code: FrameRefusal; readonly reason: string };
+  | { readonly kind: "refused"; readonly code: FrameRefusal; readonly reason: string }
+  /** A whole append whose entry nobody here understands: the node must stop before it acknowledges it (STYLE.md §6). */
+  | { readonly kind: "undecodable"; readonly error: Error };
 
 /** Messages to bytes and back, for one member's end of its links. Never throws on foreign bytes. */
 export interface FrameCodec<M> {

@@ -1,4 +1,17 @@
+export { type CodecOptions, createFrameCodec, FrameError, type OpenedFrame, openFrame, sealFrame } from "./codec.ts";
 export { crc32c } from "./crc32c.ts";
+export {
+  configurationFromPlain,
+  configurationToPlain,
+  decodeEntry,
+  EntryUndecodable,
+  encodeEntry,
+  entryIdFromPlain,
+  entryIdToPlain,
+  snapshotFromPlain,
+  snapshotToPlain,
+} from "./entries.ts";
+export { bytesOf, countOf, type Fields, fieldsOf, flagOf, listOf, Malformed, nullable, numberOf, oneOf, textOf } from "./fields.ts";
 export {
   type CommandCodec,
   type DecodedFrame,
@@ -9,4 +22,5 @@ export {
   type Lane,
   WIRE_VERSION,
 } from "./frame.ts";
+export { packBytes, unpackBytes } from "./msgpack.ts";
 export { type ClusterId, formatPeerUri, isClusterId, type PeerName, parsePeerUri, peerNameOf } from "./names.ts";

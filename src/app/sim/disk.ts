@@ -1,0 +1,293 @@
+import type { Random } from "../../core/base/index.ts";
+import {
+  type DiskOperation,
+  type DiskRange,
+  type DiskRecord,
+  type KeyValueDisk,
+  SLOT_BYTES,
+  type SlotFile,
+  StoreError,
+} from "../../io/storage/index.ts";
+
+/** When the simulated disk answers. The simulator passes its virtual clock; contract tests answer at once. */
+export type DiskSchedule = (delayMs: number, then: () => void) => void;
+
+export type SimulatedDiskOptions = {
+  readonly random: Random;
+  readonly schedule: DiskSchedule;
+  /** Time of one synced write, milliseconds, drawn from [min, max]. Default 0. */
+  readonly syncMs?: { readonly min: number; readonly max: number };
+};
+
+type Batch = { readonly operations: readonly DiskOperation[]; readonly synced: boolean; acknowledged: boolean };
+type Slot = { durable: Uint8Array | null; pending: Uint8Array | null };
+
+/**
+ * A virtual disk: a database and a watermark file with one power supply. Batches are atomic. What was not synced is lost
+ * or kept batch by batch at a power cut (LevelDB may lose an earlier one and keep a later one around a log switch).
+ */
+export interface SimulatedDisk {
+  /** Opens both files for one run of the process. Handles of an earlier run answer no more. */
+  open(): { readonly disk: KeyValueDisk; readonly slots: SlotFile };
+  /** The process dies: writes that were handed over complete or not, nothing unsynced is lost. */
+  kill(): void;
+  /** The power fails: each unsynced batch and slot write survives or not, a slot may be torn. */
+  powerCut(): void;
+  /** Flips one bit of a stored byte (key, value or watermark). Returns what was hit, for the trace; null when empty. */
+  flip(): string | null;
+  /** Everything is gone, as after a change of the disk. */
+  wipe(): void;
+  /** The next synced write fails and the disk stays unusable until opened anew. */
+  failNextSync(): void;
+  /** Adds this much to every write from now on, milliseconds; 0 ends it. */
+  setStallMs(delayMs: number): void;
+  /** The record as a power cut at this instant would leave it at worst: only what was synced. */
+  durable(key: Uint8Array): Uint8Array | null;
+  recordCount(): number;
+}
+
+const keyText = (key: Uint8Array): string => Buffer.from(key).toString("latin1");
+const keyBytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "latin1"));
+
+/** Makes an empty simulated disk. */
+export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDisk {
+  return new Disk(options);
+}
+
+class Disk implements SimulatedDisk {
+  readonly #options: SimulatedDiskOptions;
+  /** What is synced, and what the process sees. Keys as latin1 text sort like their bytes. */
+  #synced = new Map<string, Uint8Array>();
+  #visible = new Map<string, Uint8Array>();
+  /** Applied but not synced, in order. */
+  #unsynced: Batch[] = [];
+  /** Handed over, not yet applied. */
+  #pending: Batch[] = [];
+  #slots: [Slot, Slot] = [emptySlot(), emptySlot()];
+  #run = 0;
+  #failNext = false;
+  #stallMs = 0;
+  constructor(options: SimulatedDiskOptions) {
+    this.#options = options;
+  }
+
+  open(): { readonly disk: KeyValueDisk; readonly slots: SlotFile } {
+    this.#run += 1;
+    const handle: Handle = { run: this.#run, failed: false, closed: false, tail: Promise.resolve() };
+    return { disk: this.#openDisk(handle), slots: this.#openSlots(handle) };
+  }
+
+  #delayMs(sync: boolean): number {
+    const { syncMs, random } = this.#options;
+    if (!sync || syncMs === undefined) return this.#stallMs;
+    return this.#stallMs + syncMs.min + random.below(syncMs.max - syncMs.min + 1);
+  }
+
+  /** Resolves after the drawn delay; never, once the process that asked is dead. */
+  #wait(handle: Handle, sync: boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.schedule(this.#delayMs(sync), () => {
+        if (handle.run === this.#run) resolve();
+      });
+    });
+  }
+
+  #openDisk(handle: Handle): KeyValueDisk {
+    const check = (): void => {
+      if (handle.failed || handle.closed) throw new StoreError("the simulated disk is unusable", { code: "STORE_FAILED" });
+    };
+    return {
+      write: (operations, { sync }) => {
+        check();
+        // Kept as they are now: the caller may reuse its buffers.
+        const batch: Batch = { operations: operations.map(copyOperation), synced: sync, acknowledged: false };
+        this.#pending.push(batch);
+        const done = handle.tail.then(() => this.#finish(handle, batch));
+        handle.tail = done.catch(() => {});
+        return done;
+      },
+      get: async (key) => {
+        check();
+        const value = this.#visible.get(keyText(key));
+        return value === undefined ? null : Uint8Array.from(value);
+      },
+      range: (range) => this.#range(range),
+      close: async () => {
+        await handle.tail;
+        handle.closed = true;
+      },
+    };
+  }
+
+  async #finish(handle: Handle, batch: Batch): Promise<void> {
+    await this.#wait(handle, batch.synced);
+    if (handle.failed) throw new StoreError("the simulated disk is unusable", { code: "STORE_FAILED" });
+    if (batch.synced && this.#failNext) {
+      this.#failNext = false;
+      handle.failed = true;
+      throw new StoreError("the simulated sync failed", { code: "STORE_FAILED" });
+    }
+    this.#pending = this.#pending.filter((one) => one !== batch);
+    applyTo(this.#visible, batch.operations);
+    batch.acknowledged = true;
+    this.#unsynced.push(batch);
+    if (batch.synced) this.#syncAll();
+  }
+
+  #syncAll(): void {
+    for (const batch of this.#unsynced) applyTo(this.#synced, batch.operations);
+    this.#unsynced = [];
+  }
+
+  async *#range(range: DiskRange): AsyncGenerator<DiskRecord> {
+    const from = keyText(range.from);
+    const to = keyText(range.to);
+    const keys = [...this.#visible.keys()].filter((key) => key >= from && key < to).sort((a, b) => (a < b ? -1 : 1));
+    for (const key of keys) {
+      const value = this.#visible.get(key);
+      if (value !== undefined) yield { key: keyBytes(key), value: Uint8Array.from(value) };
+    }
+  }
+
+  #openSlots(handle: Handle): SlotFile {
+    return {
+      read: async () => {
+        const [a, b] = this.#slots.map((slot) => slot.pending ?? slot.durable) as [Uint8Array | null, Uint8Array | null];
+        return [a, b];
+      },
+      write: async (slot, bytes, { sync }) => {
+        const copy = Uint8Array.from(bytes);
+        this.#slots[slot].pending = copy;
+        await this.#wait(handle, sync);
+        if (!sync) return;
+        for (const one of this.#slots) {
+          one.durable = one.pending ?? one.durable;
+          one.pending = null;
+        }
+      },
+      close: async () => {},
+    };
+  }
+
+  kill(): void {
+    this.#run += 1;
+    // A batch in flight had reached the kernel or not; each is possible, in order.
+    const reached = this.#options.random.below(this.#pending.length + 1);
+    for (const batch of this.#pending.slice(0, reached)) {
+      applyTo(this.#visible, batch.operations);
+      this.#unsynced.push(batch);
+    }
+    this.#pending = [];
+  }
+
+  powerCut(): void {
+    this.kill();
+    const { random } = this.#options;
+    for (const batch of this.#unsynced) {
+      if (random.below(2) === 0) applyTo(this.#synced, batch.operations);
+    }
+    this.#unsynced = [];
+    this.#visible = new Map(this.#synced);
+    for (const slot of this.#slots) {
+      if (slot.pending === null) continue;
+      slot.durable = surviving(slot, random);
+      slot.pending = null;
+    }
+  }
+
+  flip(): string | null {
+    const { random } = this.#options;
+    const keys = [...this.#visible.keys()].sort((a, b) => (a < b ? -1 : 1));
+    const sizes = keys.map((key) => key.length + (this.#visible.get(key)?.length ?? 0));
+    const slotBytes = this.#slots.reduce((sum, slot) => sum + ((slot.pending ?? slot.durable)?.length ?? 0), 0);
+    const total = sizes.reduce((sum, size) => sum + size, 0) + slotBytes;
+    if (total === 0) return null;
+    let at = random.below(total);
+    const bit = 1 << random.below(8);
+    for (const [number, key] of keys.entries()) {
+      const size = sizes[number] ?? 0;
+      if (at < size) return this.#flipRecord(key, at, bit);
+      at -= size;
+    }
+    for (const [number, slot] of this.#slots.entries()) {
+      const bytes = slot.pending ?? slot.durable;
+      if (bytes === null) continue;
+      if (at < bytes.length) {
+        bytes[at] = bytes[at]! ^ bit;
+        return `slot ${number} byte ${at} bit ${bit}`;
+      }
+      at -= bytes.length;
+    }
+    return null;
+  }
+
+  #flipRecord(key: string, at: number, bit: number): string {
+    const value = this.#visible.get(key);
+    const name = Buffer.from(key, "latin1").toString("hex");
+    let newKey = key;
+    const newValue = Uint8Array.from(value ?? []);
+    if (at < key.length) {
+      const bytes = keyBytes(key);
+      bytes[at] = bytes[at]! ^ bit;
+      newKey = keyText(bytes);
+    } else newValue[at - key.length] = newValue[at - key.length]! ^ bit;
+    for (const image of [this.#visible, this.#synced]) {
+      if (!image.has(key)) continue;
+      image.delete(key);
+      image.set(newKey, newValue);
+    }
+    return `record ${name} ${at < key.length ? `key byte ${at}` : `value byte ${at - key.length}`} bit ${bit}`;
+  }
+
+  wipe(): void {
+    this.#run += 1;
+    this.#synced = new Map();
+    this.#visible = new Map();
+    this.#unsynced = [];
+    this.#pending = [];
+    this.#slots = [emptySlot(), emptySlot()];
+  }
+
+  failNextSync(): void {
+    this.#failNext = true;
+  }
+
+  setStallMs(delayMs: number): void {
+    this.#stallMs = delayMs;
+  }
+
+  durable(key: Uint8Array): Uint8Array | null {
+    return this.#synced.get(keyText(key)) ?? null;
+  }
+
+  recordCount(): number {
+    return this.#visible.size;
+  }
+}
+
+type Handle = { readonly run: number; failed: boolean; closed: boolean; tail: Promise<void> };
+
+const emptySlot = (): Slot => ({ durable: null, pending: null });
+
+function copyOperation(operation: DiskOperation): DiskOperation {
+  const key = Uint8Array.from(operation.key);
+  return operation.kind === "put" ? { kind: "put", key, value: Uint8Array.from(operation.value) } : { kind: "delete", key };
+}
+
+function applyTo(image: Map<string, Uint8Array>, operations: readonly DiskOperation[]): void {
+  for (const operation of operations) {
+    if (operation.kind === "put") image.set(keyText(operation.key), operation.value);
+    else image.delete(keyText(operation.key));
+  }
+}
+
+/** A slot write at a power cut: whole, not at all, or torn at a sector. */
+function surviving(slot: Slot, random: Random): Uint8Array | null {
+  const fate = random.below(3);
+  if (fate === 0) return slot.pending;
+  if (fate === 1 || slot.pending === null) return slot.durable;
+  const torn = Uint8Array.from(slot.durable ?? new Uint8Array(SLOT_BYTES));
+  const sectors = random.below(SLOT_BYTES / 512);
+  torn.set(slot.pending.subarray(0, sectors * 512));
+  return torn;
+}
