@@ -48,7 +48,8 @@ function cleanNode(node: NodeStatus, selection: HistorySelection): NodeStatus | 
     // Only the operations go; what is needed to stop the resource at the deadline and to repeat its monitors stays
     // until the new probe tells otherwise.
     history = history.set(entry.resource, { ...entry, operations: entry.operations.delete(`${entry.resource}_last_failure_0`) });
-    if (selection.operation === null) history = history.set(entry.resource, forgotten(entry));
+    if (selection.operation !== null) continue;
+    history = entry.active ? history.set(entry.resource, forgotten(entry)) : history.delete(entry.resource);
   }
   let attributes = node.attributes;
   for (const name of failCountNames(node, selection.resource, selection.operation, selection.intervalMs)) {

@@ -53,6 +53,7 @@ function newNode(name: string, id: string, sinceMs: number): NodeStatus {
     detachedUntilMs: null,
     guarantee: "none",
     stopBoundMs: 0,
+    trips: 0,
     version: "",
     featureLevelMax: 1,
     attributes: PersistentMap.empty(),
@@ -87,7 +88,8 @@ export function applyHello(state: CibState, command: Of<"node.hello">): Change {
   const node = findMember(state, command.memberId);
   if (node === undefined) return refused("NODE_UNKNOWN", `member ${command.memberId} is no node of this cluster`);
   const same = node.incarnation === command.incarnation;
-  if (same && node.membership === "fenced" && !command.tripped) {
+  const walked = same && command.trips > node.trips;
+  if (same && node.membership === "fenced" && !walked) {
     return refused("INCARNATION_FENCED", `node ${node.name} was fenced in this incarnation`);
   }
   const request = state.fencing.get(node.name);
@@ -97,14 +99,15 @@ export function applyHello(state: CibState, command: Of<"node.hello">): Change {
   const facts = {
     guarantee: command.guarantee,
     stopBoundMs: command.stopBoundMs,
+    trips: command.trips,
     version: command.version,
     featureLevelMax: command.featureLevelMax,
     detachedUntilMs: null,
   };
-  if (same && node.membership === "online" && !command.tripped) {
+  if (same && node.membership === "online" && !walked) {
     return accepted(withNode(state, { ...node, ...facts }), { voidsPlans: false });
   }
-  const kept = same && !command.tripped ? state : endIncarnation(state, node);
+  const kept = same && !walked ? state : endIncarnation(state, node);
   const base = kept.nodes.get(node.name) ?? node;
   const online: NodeStatus = { ...base, ...facts, membership: "online", incarnation: command.incarnation, sinceMs: state.clockMs };
   const withdrawn = request !== undefined && request.source === "policy" && request.current === null;
@@ -120,7 +123,7 @@ export function applyLost(state: CibState, command: Of<"node.lost">): Change {
   if (node.membership !== "online" && node.membership !== "detached") {
     return refused("NODE_NOT_ONLINE", `node ${node.name} is ${node.membership} already`);
   }
-  const lost: NodeStatus = { ...node, membership: "lost", sinceMs: state.clockMs, detachedUntilMs: null };
+  const lost: NodeStatus = { ...node, membership: "lost", sinceMs: state.clockMs };
   return accepted(withNode(state, lost), { voidsPlans: true });
 }
 

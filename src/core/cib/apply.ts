@@ -87,6 +87,8 @@ function reduce(state: CibState, index: LogIndex, command: Command): Change {
       return applyToken(state, command);
     case "token.use":
       return useToken(state, command);
+    case "transition.done":
+      return settle(state, command);
     case "policy.failed":
       return failPolicy(state, command);
     case "feature.raise":
@@ -106,6 +108,13 @@ function editConfiguration(state: CibState, command: Extract<Command, { kind: "c
   const outcome = applyEdits(state.sections, command.edits);
   if ("refusal" in outcome) return refused(outcome.refusal.code, outcome.refusal.message);
   return accepted({ ...state, sections: outcome.sections, epoch: state.epoch + 1, policyFailure: null }, { voidsPlans: true });
+}
+
+function settle(state: CibState, command: Extract<Command, { kind: "transition.done" }>): Change {
+  if (command.basedOn < state.changedAt) return refused("PLAN_STALE", "the state has changed since");
+  const { basedOn, transition, recheckAtMs } = command;
+  const settled = { basedOn, transition, recheckAtMs };
+  return accepted({ ...state, settled, transition: Math.max(state.transition, transition) }, { voidsPlans: false });
 }
 
 function failPolicy(state: CibState, command: Extract<Command, { kind: "policy.failed" }>): Change {

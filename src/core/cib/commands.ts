@@ -115,14 +115,14 @@ export type Command =
   | { readonly kind: "config.edit"; readonly edits: readonly ConfigurationEdit[] }
   | { readonly kind: "node.join"; readonly node: string; readonly memberId: MemberId }
   | { readonly kind: "node.forget"; readonly node: string }
-  /** The node's guardian and daemon are up in this incarnation. `tripped`: the stop plan was walked to its end. */
+  /** The node's guardian and daemon are up in this incarnation. `trips`: how often its stop plan was walked to a proven end. */
   | {
       readonly kind: "node.hello";
       readonly memberId: MemberId;
       readonly incarnation: Incarnation;
       readonly guarantee: NodeGuarantee;
       readonly stopBoundMs: number;
-      readonly tripped: boolean;
+      readonly trips: number;
       readonly version: string;
       readonly featureLevelMax: number;
     }
@@ -195,6 +195,8 @@ export type Command =
   | { readonly kind: "token.put"; readonly hash: string; readonly expiresMs: number }
   /** Takes the token for one join; refused when unknown, expired or used. */
   | { readonly kind: "token.use"; readonly hash: string; readonly memberId: MemberId }
+  /** The leader has carried out everything that follows from the state at `basedOn`: the cluster is idle. */
+  | { readonly kind: "transition.done"; readonly basedOn: LogIndex; readonly transition: number; readonly recheckAtMs: number | null }
   | { readonly kind: "policy.failed"; readonly basedOn: LogIndex; readonly code: string; readonly message: string }
   | { readonly kind: "feature.raise"; readonly level: number };
 

@@ -34,7 +34,7 @@ export {
   withChildren,
 } from "./element.ts";
 export { failCountNames, isFailure, parseCount, recurringKey, stopAction } from "./history.ts";
-export { activeOn, guardiansStopWithoutQuorum, tsafeCovers, tsafeMs } from "./queries.ts";
+export { activeOn, guardiansStopWithoutQuorum, isSettled, tsafeCovers, tsafeMs } from "./queries.ts";
 export { CRM_FEATURE_SET, type RenderFacts, renderCib, renderStatus, SCHEMA } from "./render.ts";
 export { applyEdits, EDITS_MAX, propertyOf, renderConfiguration, renderSection } from "./sections.ts";
 export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type SnapshotData } from "./snapshot.ts";

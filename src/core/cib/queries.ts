@@ -41,3 +41,8 @@ export function activeOn(state: CibState, node: NodeStatus): readonly string[] {
   for (const intent of state.intents.values()) if (intent.node === node.name && intent.task === "start") names.add(intent.resource);
   return [...names].sort();
 }
+
+/** Is everything done that follows from the present state, as far as the log tells? */
+export function isSettled(state: CibState): boolean {
+  return state.settled !== null && state.settled.basedOn >= state.changedAt && state.intents.size === 0 && state.fencing.size === 0;
+}

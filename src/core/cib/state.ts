@@ -90,6 +90,8 @@ export type NodeStatus = {
   readonly detachedUntilMs: number | null;
   readonly guarantee: NodeGuarantee;
   readonly stopBoundMs: number;
+  /** Walks of the stop plan that this incarnation has told of; one more proves that everything had stopped. */
+  readonly trips: number;
   readonly version: string;
   readonly featureLevelMax: number;
   readonly attributes: PersistentMap<string>;
@@ -188,6 +190,8 @@ export type CibState = {
   readonly nodes: PersistentMap<NodeStatus>;
   readonly intents: PersistentMap<Intent>;
   readonly transition: number;
+  /** Set while nothing is left to do: the state it was decided on and when to decide anew. Void once `changedAt` is later. */
+  readonly settled: { readonly basedOn: LogIndex; readonly transition: number; readonly recheckAtMs: number | null } | null;
   readonly fencing: PersistentMap<FencingRequest>;
   readonly fencingHistory: readonly FencingRecord[];
   readonly sessions: PersistentMap<Session>;
@@ -213,6 +217,7 @@ export function emptyState(): CibState {
     nodes: PersistentMap.empty(),
     intents: PersistentMap.empty(),
     transition: 0,
+    settled: null,
     fencing: PersistentMap.empty(),
     fencingHistory: [],
     sessions: PersistentMap.empty(),

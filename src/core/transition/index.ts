@@ -13,3 +13,4 @@ export {
   successorsOf,
   type TransitionGraph,
 } from "./graph.ts";
+export { Walk, type WalkCounts } from "./walk.ts";

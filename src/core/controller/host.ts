@@ -1,0 +1,31 @@
+import type { CibState, Command, CommandResult, NodeStatus, Proposal } from "../cib/index.ts";
+import type { RaftCore, Status } from "../raft/index.ts";
+import type { Effect, NodeOptions, NodeTiming, ProposeOutcome } from "./types.ts";
+
+/** What the parts of a node (member, leader, requests) share. Only valid during a step. */
+export interface Host {
+  readonly options: NodeOptions;
+  readonly timing: NodeTiming;
+  readonly nowMs: number;
+  readonly wallMs: number;
+  readonly state: CibState;
+  readonly raft: RaftCore<Proposal>;
+  /** Taken anew after each event. */
+  readonly raftStatus: Status;
+  /** This node in the replicated state; undefined until its join is applied. */
+  readonly self: NodeStatus | undefined;
+  /** Proposes a command; `then` hears what became of it, at the latest after `timeoutMs`. */
+  propose(commands: readonly Command[], timeoutMs: number, then: (outcomes: readonly ProposeOutcome[]) => void): void;
+  emit(effect: Effect): void;
+  log(level: "error" | "warn" | "info" | "debug", facts: Readonly<Record<string, unknown>>, text: string): void;
+}
+
+/** The cluster's time as this node would stamp it: its wall clock, never below what was applied (RAFT.md §7). */
+export function stampMs(host: Pick<Host, "state" | "wallMs">): number {
+  return Math.max(host.state.clockMs, Math.floor(host.wallMs));
+}
+
+/** The refusal of `apply` in an outcome, or null when the command was applied (or nothing is known). */
+export function refusalOf(outcome: ProposeOutcome | undefined): Extract<CommandResult, { ok: false }> | null {
+  return outcome?.kind === "applied" && !outcome.result.ok ? outcome.result : null;
+}

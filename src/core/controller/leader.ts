@@ -1,0 +1,277 @@
+import type { LogIndex, MemberId } from "../base/index.ts";
+import { type Command, type FencingRequest, isSettled, type NodeStatus, propertyOf } from "../cib/index.ts";
+import { FENCING_RETRY_MS, nextFencingStep, tsafeAtMs } from "../fencing/index.ts";
+import { durationMs } from "./drafts.ts";
+import { type Host, refusalOf, stampMs } from "./host.ts";
+import type { FromPlanner, PlannedTransition } from "./planner.ts";
+import { PLANNER_BEAT_MS, PROPOSAL_TIMEOUT_MS, RECHECK_INTERVAL_MS, RETRY_MS } from "./types.ts";
+
+const NODE_LOSS_MIN_MS = 300;
+const NODE_LOSS_MAX_MS = 30_000;
+
+export type LastPlan = {
+  readonly basedOn: LogIndex;
+  readonly transition: number;
+  readonly plan: PlannedTransition;
+  readonly computedMs: number;
+  readonly atMs: number;
+};
+
+/**
+ * What the leader does for the cluster: notices silent nodes, asks the policy worker, commits what it hands out, sees
+ * fencing through. It only proposes: a deposed leader cannot commit, so it cannot act.
+ */
+export class Leader {
+  readonly #host: Host;
+  #session = 0;
+  #leading = false;
+  #plannerUp = false;
+  #nextBeatMs = 0;
+  #nextRecheckMs = Number.POSITIVE_INFINITY;
+  #waiting = 0;
+  #lastPlan: LastPlan | null = null;
+  #doneBasedOn = -1;
+  /** The leader that this node saw last: its silence counts from its last word, that of others from our election. */
+  #lastLeader: MemberId | null = null;
+  /** Peers whose kernel answers although their daemon is gone, and since when. */
+  readonly #gone = new Map<MemberId, number>();
+  /** One proposal at a time per purpose. */
+  readonly #busy = new Map<string, number>();
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  get leading(): boolean {
+    return this.#leading;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  get lastPlan(): LastPlan | null {
+    return this.#lastPlan;
+  }
+
+  onLink(peer: MemberId, change: "up" | "down" | "gone"): void {
+    if (change === "gone") {
+      if (!this.#gone.has(peer)) this.#gone.set(peer, this.#host.nowMs);
+    } else if (change === "up") {
+      this.#gone.delete(peer);
+    }
+  }
+
+  plannerStarted(): void {
+    this.#plannerUp = true;
+    this.#host.emit({ kind: "planner", message: { kind: "load", state: this.#host.state } });
+    if (this.#leading) this.#lead();
+  }
+
+  plannerLost(reason: string): void {
+    this.#plannerUp = false;
+    if (!this.#leading) return;
+    this.#recordFailure(this.#host.state.index, "POLICY_WORKER_LOST", reason);
+  }
+
+  /** Ms until Tsafe has passed for a lost node, for display; null when it proves nothing or this node does not lead. */
+  tsafeInMs(node: NodeStatus): number | null {
+    const at = this.#tsafeAt(node);
+    return at === null ? null : Math.max(0, at - this.#host.nowMs);
+  }
+
+  duties(): void {
+    const { raftStatus: raft, nowMs } = this.#host;
+    const leads = raft.role === "leader" && raft.ready;
+    if (raft.leader !== null && raft.role !== "leader") this.#lastLeader = raft.leader;
+    if (leads !== this.#leading) {
+      this.#leading = leads;
+      this.#busy.clear();
+      if (leads) this.#host.log("info", { term: raft.term }, "this node leads the cluster");
+      this.#lead();
+    }
+    if (!leads) return;
+    this.#watchNodes();
+    for (const request of this.#host.state.fencing.values()) this.#fence(request);
+    this.#beat(nowMs);
+  }
+
+  #lead(): void {
+    this.#session += 1;
+    this.#waiting = 0;
+    this.#doneBasedOn = -1;
+    this.#nextBeatMs = 0;
+    if (!this.#plannerUp) return;
+    const node = this.#leading ? this.#host.options.node : null;
+    this.#host.emit({ kind: "planner", message: { kind: "lead", session: this.#session, node, nowMs: stampMs(this.#host) } });
+  }
+
+  #beat(nowMs: number): void {
+    if (!this.#plannerUp || nowMs < this.#nextBeatMs) return;
+    this.#nextBeatMs = nowMs + PLANNER_BEAT_MS;
+    const stamp = stampMs(this.#host);
+    if (stamp >= this.#nextRecheckMs) {
+      this.#nextRecheckMs = Number.POSITIVE_INFINITY;
+      this.#host.emit({ kind: "planner", message: { kind: "recheck", session: this.#session, nowMs: stamp } });
+      return;
+    }
+    this.#host.emit({ kind: "planner", message: { kind: "applied", entries: [], nowMs: stamp } });
+  }
+
+  onPlanner(message: Exclude<FromPlanner, { kind: "rehearsed" | "explained" }>): void {
+    if (message.session !== this.#session || !this.#leading) return;
+    switch (message.kind) {
+      case "planned": {
+        const { basedOn, transition, plan, computedMs } = message;
+        this.#lastPlan = { basedOn, transition, plan, computedMs, atMs: this.#host.wallMs };
+        this.#nextRecheckMs = Math.min(plan.recheckAtMs ?? Number.POSITIVE_INFINITY, stampMs(this.#host) + RECHECK_INTERVAL_MS);
+        this.#host.log("debug", { basedOn, transition, actions: plan.graph.actions.length, computedMs }, "a transition was computed");
+        return;
+      }
+      case "step":
+        this.#commit(message.commands);
+        return;
+      case "progress":
+        this.#waiting = message.waiting;
+        if (message.idle) this.#settle(message.index);
+        return;
+      case "failed":
+        this.#recordFailure(message.basedOn, message.code, message.message);
+        return;
+    }
+  }
+
+  #commit(commands: readonly Command[]): void {
+    const session = this.#session;
+    this.#host.propose(commands, PROPOSAL_TIMEOUT_MS, (outcomes) => {
+      // A stale plan needs no word: the planner has seen the change that made it stale.
+      const trouble = outcomes.find(
+        (outcome) => outcome.kind !== "applied" || (!outcome.result.ok && outcome.result.code !== "PLAN_STALE"),
+      );
+      if (trouble === undefined || session !== this.#session) return;
+      this.#host.log("debug", { outcome: trouble }, "a step of the transition was not committed; it is decided anew");
+      this.#host.emit({ kind: "planner", message: { kind: "refused", session, nowMs: stampMs(this.#host) } });
+    });
+  }
+
+  #settle(index: LogIndex): void {
+    const { state } = this.#host;
+    if (state.changedAt > index || isSettled(state) || state.intents.size > 0 || state.fencing.size > 0) return;
+    if (this.#doneBasedOn >= state.changedAt) return;
+    const transition = this.#lastPlan?.transition ?? state.transition;
+    const recheckAtMs = this.#lastPlan?.plan.recheckAtMs ?? null;
+    this.#once("settle", [{ kind: "transition.done", basedOn: index, transition, recheckAtMs }]);
+  }
+
+  #recordFailure(basedOn: LogIndex, code: string, message: string): void {
+    this.#host.log("error", { code, message, basedOn }, "the policy engine failed; nothing new is started");
+    this.#once("policy", [
+      { kind: "policy.failed", basedOn: this.#host.state.changedAt > basedOn ? this.#host.state.index : basedOn, code, message },
+    ]);
+  }
+
+  /** F, bounded (RAFT.md §7); the cluster property wins over the daemon's setting. */
+  #nodeLossMs(): number {
+    const configured = durationMs(propertyOf(this.#host.state, "node-loss-timeout"));
+    return Math.min(NODE_LOSS_MAX_MS, Math.max(NODE_LOSS_MIN_MS, configured ?? this.#host.timing.nodeLossMs));
+  }
+
+  #watchNodes(): void {
+    const { state, nowMs, raftStatus: raft, timing } = this.#host;
+    const lossMs = this.#nodeLossMs();
+    for (const node of state.nodes.values()) {
+      if (node.memberId === null || node.incarnation === null || node.memberId === this.#host.options.memberId) continue;
+      if (node.membership !== "online" && node.membership !== "detached") continue;
+      const heardMs = this.#lastHeard(node.memberId);
+      const silenceMs = nowMs - heardMs;
+      const goneSince = this.#gone.get(node.memberId);
+      if (node.membership === "detached" && stampMs(this.#host) < (node.detachedUntilMs ?? 0)) continue;
+      const grace = goneSince !== undefined && silenceMs >= 0 && nowMs - goneSince < timing.tselfMs;
+      if (silenceMs < lossMs || grace || raft.leaderSinceMs === null) continue;
+      const reason = goneSince === undefined ? `silent for ${Math.round(silenceMs)} ms` : "its daemon did not come back in time";
+      const { memberId, incarnation } = node;
+      if (this.#once(`lost ${node.name}`, [{ kind: "node.lost", memberId, incarnation, reason }])) {
+        this.#host.log("warn", { node: node.name, silenceMs: Math.round(silenceMs) }, "the node is lost");
+      }
+    }
+  }
+
+  #lastHeard(member: MemberId): number {
+    const raft = this.#host.raftStatus;
+    const heard = raft.peers.get(member)?.lastHeardMs ?? null;
+    const since = raft.leaderSinceMs ?? this.#host.nowMs;
+    // Followers do not talk to each other, so only the old leader's silence was observed before the election.
+    if (member === this.#lastLeader && heard !== null) return heard;
+    return Math.max(heard ?? since, since);
+  }
+
+  #tsafeAt(node: NodeStatus): number | null {
+    const { raftStatus: raft, state, nowMs, timing } = this.#host;
+    if (!this.#leading || raft.leaderSinceMs === null || node.memberId === null) return null;
+    const lastAnswerMs = raft.peers.get(node.memberId)?.lastAnswerMs ?? null;
+    // The guardian of a detached node was promised its deadline until then (RAFT.md §7, planned restart).
+    const promisedMs = node.detachedUntilMs === null ? 0 : nowMs + node.detachedUntilMs - stampMs(this.#host);
+    const leaderSinceMs = Math.max(raft.leaderSinceMs, promisedMs);
+    return tsafeAtMs(state, node, { nowMs, leaderSinceMs, lastAnswerMs, tselfMs: timing.tselfMs });
+  }
+
+  #fence(request: FencingRequest): void {
+    const { state, nowMs } = this.#host;
+    const { target, id, incarnation, action } = request;
+    const node = state.nodes.get(target);
+    if (node === undefined) return;
+    const fenced = (by: string): Command => ({ kind: "node.fenced", target, incarnation, by, action });
+    const purpose = `fence ${target}`;
+    if (node.incarnation !== incarnation) {
+      this.#once(purpose, [fenced("reboot")]);
+      return;
+    }
+    const tsafeAt = this.#tsafeAt(node);
+    if (tsafeAt !== null && nowMs >= tsafeAt) {
+      this.#once(purpose, [fenced("tsafe")]);
+      return;
+    }
+    if (request.retryAtMs !== null && stampMs(this.#host) < request.retryAtMs) return;
+    const step = nextFencingStep(state, request);
+    switch (step.kind) {
+      case "wait":
+        return;
+      case "attempt":
+        this.#once(purpose, [{ kind: "fencing.attempt", target, request: id, attempt: step.attempt }]);
+        return;
+      case "abandon":
+        if (request.current !== null) {
+          const attemptKey = request.current.key;
+          this.#once(purpose, [{ kind: "fencing.result", target, request: id, attemptKey, ok: false, reason: step.reason }]);
+        }
+        return;
+      case "fenced":
+        this.#once(purpose, [fenced(step.by)]);
+        return;
+      case "exhausted": {
+        // With Tsafe under way nothing has failed yet: the wait is the last level.
+        if (tsafeAt !== null) return;
+        const retryAtMs = stampMs(this.#host) + FENCING_RETRY_MS;
+        if (this.#once(purpose, [{ kind: "fencing.failed", target, request: id, reason: step.reason, retryAtMs }])) {
+          this.#host.log("error", { node: target, reason: step.reason }, "the node could not be fenced");
+        }
+        return;
+      }
+    }
+  }
+
+  /** Proposes unless the same purpose has a proposal under way; true when it proposed. */
+  #once(purpose: string, commands: readonly Command[]): boolean {
+    const { nowMs } = this.#host;
+    if (nowMs < (this.#busy.get(purpose) ?? 0)) return false;
+    this.#busy.set(purpose, nowMs + PROPOSAL_TIMEOUT_MS);
+    this.#host.propose(commands, PROPOSAL_TIMEOUT_MS, ([outcome]) => {
+      const refusal = refusalOf(outcome);
+      const applied = outcome?.kind === "applied" && refusal === null;
+      if (applied && purpose === "settle") this.#doneBasedOn = outcome.result.index;
+      if (refusal !== null) this.#host.log("debug", { purpose, code: refusal.code }, "a proposal of the leader was refused");
+      this.#busy.set(purpose, this.#host.nowMs + (applied ? 0 : RETRY_MS));
+    });
+    return true;
+  }
+}

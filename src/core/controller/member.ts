@@ -1,0 +1,347 @@
+import type { LogIndex } from "../base/index.ts";
+import type { Intent, NodeStatus, OperationResult, RunningAttempt } from "../cib/index.ts";
+import { FEATURE_LEVEL_MAX } from "../cib/index.ts";
+import type { ActionResult, FromGuardian } from "../ports/index.ts";
+import { type Host, refusalOf } from "./host.ts";
+import { resultOf } from "./outcomes.ts";
+import { Recurring } from "./recurring.ts";
+import { planSignature, stopSteps } from "./stop-plan.ts";
+import { type GuardianFacts, PROPOSAL_TIMEOUT_MS, RESULTS_BATCH_MAX, RETRY_MS } from "./types.ts";
+
+type Asked = { readonly resource: string; readonly atMs: number };
+
+/**
+ * What every node does for itself: it compares the latest applied state with what its guardian runs (levels, not
+ * edges: STYLE.md §1), hands results on, keeps the stop plan and the deadline, and repeats recurring monitors.
+ */
+export class Member {
+  readonly #host: Host;
+  readonly #recurring: Recurring;
+  #guardian: GuardianFacts | null = null;
+  #trips = 0;
+  #stopBoundMs = 0;
+  #unproven = new Set<string>();
+  #planVersion = 0;
+  #planSignature = "[]";
+  #planAcked = 0;
+  #planSent = false;
+  /** Asked of the guardian and not answered: intents and fencing attempts by key. */
+  readonly #asked = new Map<string, Asked>();
+  readonly #notBefore = new Map<string, number>();
+  /** Answered, but not yet gone from the replicated state. */
+  readonly #results = new Map<string, OperationResult>();
+  /** Keys that the guardian keeps until acknowledged. */
+  readonly #toAck = new Set<string>();
+  readonly #fencingResults = new Map<string, { readonly ok: boolean; readonly reason: string | null }>();
+  #resultsUntilMs = 0;
+  #helloUntilMs = 0;
+  #fencingUntilMs = 0;
+  #selfFenced = false;
+  #deadlineMs = 0;
+  #detachDeadlineMs = 0;
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.#recurring = new Recurring(host);
+  }
+
+  get guardianConnected(): boolean {
+    return this.#guardian !== null;
+  }
+
+  onGuardian(message: FromGuardian | ({ readonly kind: "connected" } & GuardianFacts) | { readonly kind: "disconnected" }): void {
+    switch (message.kind) {
+      case "connected":
+        this.#connected(message);
+        return;
+      case "disconnected":
+        this.#guardian = null;
+        return;
+      case "result":
+        this.#onResult(message);
+        return;
+      case "plan.ack":
+        this.#planAcked = Math.max(this.#planAcked, message.version);
+        this.#stopBoundMs = message.stopBoundMs;
+        return;
+      case "refused":
+        this.#host.log("debug", { key: message.key, code: message.code }, "the guardian refused an action; it is tried again");
+        this.#asked.delete(message.key);
+        this.#notBefore.set(message.key, this.#host.nowMs + RETRY_MS);
+        this.#recurring.refused(message.key);
+        if (message.code === "PLAN_MISSING") this.#planSent = false;
+        return;
+      case "tripped":
+        this.#host.log("error", {}, "the deadline passed without proof of a quorum: the guardian stops all exclusive resources");
+        return;
+      case "stopped":
+        if (message.proven) this.#unproven.delete(message.resource);
+        else this.#unproven.add(message.resource);
+        return;
+      case "walked":
+        // Only a walk whose every stop is proven counts as the end of what ran here.
+        if (this.#unproven.size === 0) this.#trips = message.trips;
+        this.#forgetRunning();
+        return;
+      case "rejected":
+        this.#host.log("error", { code: message.code, reason: message.reason }, "the guardian rejected this daemon");
+        return;
+      case "welcome":
+        return;
+    }
+  }
+
+  #connected(facts: GuardianFacts): void {
+    this.#guardian = facts;
+    this.#stopBoundMs = facts.stopBoundMs;
+    this.#unproven = new Set(facts.stopped.filter((end) => !end.proven).map((end) => end.resource));
+    this.#trips = this.#unproven.size === 0 ? facts.trips : this.#trips;
+    this.#planVersion = Math.max(this.#planVersion, facts.planVersion);
+    this.#planAcked = facts.planVersion;
+    this.#planSent = false;
+    this.#asked.clear();
+    this.#notBefore.clear();
+    this.#recurring.reconnected(facts.running.map((run) => run.key));
+    for (const run of facts.running) {
+      if (!this.#recurring.owns(run.key)) this.#asked.set(run.key, { resource: run.action.resource, atMs: this.#host.nowMs });
+    }
+  }
+
+  #forgetRunning(): void {
+    this.#asked.clear();
+    this.#results.clear();
+  }
+
+  #onResult(result: ActionResult): void {
+    this.#asked.delete(result.key);
+    if (this.#recurring.onResult(result)) return;
+    this.#toAck.add(result.key);
+    if (result.key.endsWith(".f")) {
+      const outcome = result.outcome;
+      const ok = outcome.kind === "exited" && outcome.code === 0;
+      const reason = ok ? null : describeFailure(outcome);
+      this.#fencingResults.set(result.key, { ok, reason });
+      return;
+    }
+    const covered = this.#isCovered(result.action.resource);
+    const outcome = resultOf(result.key, result.outcome, covered) ?? {
+      key: result.key,
+      rc: 1,
+      status: 4 as const,
+      exitReason: "the action was cancelled",
+      execTimeMs: 0,
+      covered,
+    };
+    this.#results.set(result.key, outcome);
+  }
+
+  #isCovered(resource: string): boolean {
+    return this.#planAcked >= this.#planVersion && this.#planSignature.includes(`"resource":${JSON.stringify(resource)}`);
+  }
+
+  /** Compares and acts. Called after every change and on every tick. */
+  duties(): void {
+    const self = this.#host.self;
+    this.#ackWhatIsApplied();
+    if (this.#guardian === null || self === undefined) return;
+    this.#hello(self, this.#guardian);
+    this.#renewDeadline();
+    if (self.incarnation !== this.#guardian.incarnation) return;
+    this.#keepPlan(self);
+    this.#reportResults(self);
+    this.#reportFencing();
+    if (!this.mayAct()) return;
+    for (const intent of this.#host.state.intents.values()) {
+      if (intent.node === self.name && intent.incarnation === self.incarnation) this.#runIntent(self, intent);
+    }
+    for (const request of this.#host.state.fencing.values()) {
+      const current = request.current;
+      if (current !== null && current.by === self.name && current.byIncarnation === self.incarnation) this.#runFencing(current);
+    }
+    if (self.membership === "online") this.#recurring.duties(self, this.#busyResources(self));
+  }
+
+  /**
+   * Only when everything up to the commit index of the leader's latest heartbeat is applied, and that heartbeat is
+   * younger than the lease (STYLE.md §1): a node cut off from the cluster begins nothing.
+   */
+  mayAct(): boolean {
+    const { raftStatus: raft, nowMs, timing, state } = this.#host;
+    if (raft.leader === null || state.index < raft.leaderCommit) return false;
+    if (raft.role === "leader") return raft.ready && raft.quorumRoundMs !== null && nowMs - raft.quorumRoundMs < timing.leaseMs;
+    return raft.leaderHeardMs !== null && nowMs - raft.leaderHeardMs < timing.leaseMs;
+  }
+
+  #hello(self: NodeStatus, guardian: GuardianFacts): void {
+    const { nowMs, raftStatus } = this.#host;
+    const known =
+      self.incarnation === guardian.incarnation &&
+      self.membership === "online" &&
+      self.trips >= this.#trips &&
+      self.stopBoundMs === this.#stopBoundMs &&
+      self.guarantee === guardian.guarantee &&
+      self.version === this.#host.options.version;
+    if (known || nowMs < this.#helloUntilMs || raftStatus.leader === null || this.#selfFenced) return;
+    // A node that left on purpose stays away until its daemon starts again.
+    if (self.membership === "offline" && self.incarnation === guardian.incarnation && this.leaving) return;
+    this.#helloUntilMs = nowMs + PROPOSAL_TIMEOUT_MS;
+    const hello = {
+      kind: "node.hello",
+      memberId: this.#host.options.memberId,
+      incarnation: guardian.incarnation,
+      guarantee: guardian.guarantee,
+      stopBoundMs: this.#stopBoundMs,
+      trips: this.#trips,
+      version: this.#host.options.version,
+      featureLevelMax: FEATURE_LEVEL_MAX,
+    } as const;
+    this.#host.propose([hello], PROPOSAL_TIMEOUT_MS, ([outcome]) => {
+      this.#helloUntilMs = this.#host.nowMs + RETRY_MS;
+      if (refusalOf(outcome)?.code !== "INCARNATION_FENCED") return;
+      this.#selfFenced = true;
+      this.#host.log("error", {}, "the cluster has fenced this incarnation of the node: the host is reset");
+      this.#host.emit({ kind: "selfFence", reason: "fenced by the cluster" });
+    });
+  }
+
+  /** Set while the node shuts down on purpose. */
+  leaving = false;
+
+  #renewDeadline(): void {
+    const { raftStatus, timing, self, nowMs, state } = this.#host;
+    if (raftStatus.leaseBaseMs === null) return;
+    let atMs = raftStatus.leaseBaseMs + timing.tselfMs;
+    // A committed detachment promises that nobody recovers these resources before its end (RAFT.md §7).
+    if (self?.membership === "detached" && self.detachedUntilMs !== null && this.#detachDeadlineMs === 0) {
+      this.#detachDeadlineMs = nowMs + Math.max(0, self.detachedUntilMs - state.clockMs);
+    }
+    if (self?.membership !== "detached") this.#detachDeadlineMs = 0;
+    atMs = Math.max(atMs, this.#detachDeadlineMs);
+    if (this.#planSignature === "[]") atMs = Number.POSITIVE_INFINITY;
+    if (atMs === this.#deadlineMs) return;
+    this.#deadlineMs = atMs;
+    this.#host.emit({ kind: "deadline", term: raftStatus.leaseTerm, atMs });
+  }
+
+  #keepPlan(self: NodeStatus): void {
+    const steps = stopSteps(this.#host.state, self);
+    const signature = planSignature(steps);
+    if (signature === this.#planSignature && (this.#planSent || this.#planVersion === 0)) return;
+    if (signature !== this.#planSignature || !this.#planSent) this.#planVersion += 1;
+    this.#planSignature = signature;
+    this.#planSent = true;
+    this.#host.emit({ kind: "stopPlan", plan: { version: this.#planVersion, steps } });
+    // A plan with exclusive steps needs a finite deadline before anything of it may start.
+    this.#deadlineMs = 0;
+    this.#renewDeadline();
+  }
+
+  #busyResources(self: NodeStatus): ReadonlySet<string> {
+    const busy = new Set<string>();
+    for (const intent of this.#host.state.intents.values()) if (intent.node === self.name) busy.add(intent.resource);
+    return busy;
+  }
+
+  #runIntent(self: NodeStatus, intent: Intent): void {
+    const { nowMs } = this.#host;
+    if (this.#asked.has(intent.key) || this.#results.has(intent.key)) return;
+    if (nowMs < (this.#notBefore.get(intent.key) ?? 0)) return;
+    if (intent.action.agentClass === "stonith" && this.#runDeviceIntent(self, intent)) return;
+    if (intent.stop !== null && this.#planAcked < this.#planVersion) return;
+    if (this.#recurring.yield(intent.resource)) return;
+    this.#ask(intent.key, intent.index, intent.resource, intent.action);
+  }
+
+  /**
+   * A fencing device is not started on a node, it is registered: its start is one run of `monitor`, its stop needs no
+   * agent, and it is never found running on a node that did not register it (Pacemaker Explained: Fencing).
+   */
+  #runDeviceIntent(self: NodeStatus, intent: Intent): boolean {
+    const registered = self.history.get(intent.resource)?.active ?? false;
+    const own = { key: intent.key, exitReason: null, execTimeMs: 0, covered: true, status: 0 } as const;
+    if (intent.task === "stop") this.#results.set(intent.key, { ...own, rc: 0 });
+    else if (intent.task === "monitor" && intent.intervalMs === 0) this.#results.set(intent.key, { ...own, rc: registered ? 0 : 7 });
+    else if (intent.task === "start") {
+      this.#ask(intent.key, intent.index, intent.resource, { ...intent.action, operation: "monitor" });
+    } else return false;
+    return true;
+  }
+
+  #runFencing(attempt: RunningAttempt): void {
+    if (this.#asked.has(attempt.key) || this.#fencingResults.has(attempt.key)) return;
+    if (this.#host.nowMs < (this.#notBefore.get(attempt.key) ?? 0)) return;
+    this.#ask(attempt.key, attempt.index, attempt.device, attempt.action);
+  }
+
+  #ask(key: string, index: LogIndex, resource: string, action: Intent["action"]): void {
+    const incarnation = this.#guardian?.incarnation;
+    if (incarnation === undefined) return;
+    this.#asked.set(key, { resource, atMs: this.#host.nowMs });
+    const origin = { term: this.#host.raftStatus.term, index, incarnation };
+    this.#host.emit({ kind: "run", key, origin, action, planVersion: this.#planVersion });
+  }
+
+  #ackWhatIsApplied(): void {
+    const { state, self } = this.#host;
+    for (const key of this.#results.keys()) if (!state.intents.has(key) && !this.#recurring.reports(key)) this.#results.delete(key);
+    for (const key of this.#fencingResults.keys()) if (!attemptUnderWay(state.fencing.values(), key)) this.#fencingResults.delete(key);
+    if (self === undefined) return;
+    for (const key of this.#toAck) {
+      if (this.#results.has(key) || this.#fencingResults.has(key)) continue;
+      this.#toAck.delete(key);
+      this.#host.emit({ kind: "ack", key });
+    }
+    for (const key of this.#notBefore.keys()) if (!state.intents.has(key) && !key.endsWith(".f")) this.#notBefore.delete(key);
+  }
+
+  #reportResults(self: NodeStatus): void {
+    const { nowMs, raftStatus, options } = this.#host;
+    const changed = this.#recurring.takeChanged();
+    for (const result of changed) this.#results.set(result.key, result);
+    if (this.#results.size === 0 || nowMs < this.#resultsUntilMs || raftStatus.leader === null || self.incarnation === null) return;
+    this.#resultsUntilMs = nowMs + PROPOSAL_TIMEOUT_MS;
+    const results = [...this.#results.values()].slice(0, RESULTS_BATCH_MAX);
+    const command = { kind: "results.record", memberId: options.memberId, incarnation: self.incarnation, results } as const;
+    this.#host.propose([command], PROPOSAL_TIMEOUT_MS, ([outcome]) => {
+      const applied = outcome?.kind === "applied" && outcome.result.ok;
+      this.#resultsUntilMs = applied ? 0 : this.#host.nowMs + RETRY_MS;
+      if (!applied) return;
+      for (const result of results) if (this.#results.get(result.key) === result) this.#results.delete(result.key);
+      this.#recurring.recorded(results);
+    });
+  }
+
+  #reportFencing(): void {
+    const { nowMs, state, raftStatus } = this.#host;
+    if (this.#fencingResults.size === 0 || nowMs < this.#fencingUntilMs || raftStatus.leader === null) return;
+    for (const request of state.fencing.values()) {
+      const result = request.current === null ? undefined : this.#fencingResults.get(request.current.key);
+      if (result === undefined || request.current === null) continue;
+      this.#fencingUntilMs = nowMs + PROPOSAL_TIMEOUT_MS;
+      const { target, id } = request;
+      const command = { kind: "fencing.result", target, request: id, attemptKey: request.current.key, ...result } as const;
+      this.#host.propose([command], PROPOSAL_TIMEOUT_MS, () => {
+        this.#fencingUntilMs = this.#host.nowMs + RETRY_MS / 10;
+      });
+      return;
+    }
+  }
+}
+
+function attemptUnderWay(requests: Iterable<{ readonly current: RunningAttempt | null }>, key: string): boolean {
+  for (const request of requests) if (request.current?.key === key) return true;
+  return false;
+}
+
+function describeFailure(outcome: ActionResult["outcome"]): string {
+  switch (outcome.kind) {
+    case "exited":
+      return outcome.reason ?? `the device ended with code ${outcome.code}`;
+    case "timed-out":
+      return "the device timed out";
+    case "not-started":
+      return outcome.reason;
+    case "cancelled":
+      return "the action was cancelled";
+  }
+}

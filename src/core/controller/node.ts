@@ -1,0 +1,307 @@
+import { invariant, type LogIndex, unreachable } from "../base/index.ts";
+import { apply, applyEmpty, type CibState, type Command, type NodeStatus, type Proposal } from "../cib/index.ts";
+import type { Entry, EntryId, RaftCore, Ready, Status } from "../raft/index.ts";
+import { Departure } from "./departure.ts";
+import { describeCommand } from "./describe.ts";
+import { type Host, stampMs } from "./host.ts";
+import { Leader } from "./leader.ts";
+import { Member } from "./member.ts";
+import type { PlannerEntry } from "./planner.ts";
+import { Proposals } from "./proposals.ts";
+import { Requests } from "./requests.ts";
+import {
+  DEFAULT_NODE_TIMING,
+  type Effect,
+  type NodeEvent,
+  type NodeOptions,
+  type NodeTiming,
+  type ProposeOutcome,
+  type Step,
+} from "./types.ts";
+
+/** Duties are looked at this often although no event comes, milliseconds. */
+export const DUTY_TICK_MS = 50;
+/** A snapshot is taken when the log holds this much, bytes, or as much as the last snapshot (RAFT.md §5). */
+export const SNAPSHOT_LOG_BYTES = 8 * 1024 * 1024;
+
+/**
+ * One node: the consensus core, the replicated state and the duties of member and leader. Pure: events in, effects out,
+ * so that the simulator and the daemon run the same node. Throws `InvariantError` on a defect, after which it is dead.
+ */
+export class NodeCore implements Host {
+  readonly options: NodeOptions;
+  readonly timing: NodeTiming;
+  readonly raft: RaftCore<Proposal>;
+  nowMs: number;
+  wallMs = 0;
+  #state: CibState;
+  #status: Status;
+  #effects: Effect[] = [];
+  readonly #proposals = new Proposals();
+  readonly #member: Member;
+  readonly #leader: Leader;
+  readonly #requests: Requests;
+  readonly #departure: Departure;
+  #configIndex: LogIndex | null = null;
+  /** Set while an installed snapshot is being loaded; commits that follow it wait. */
+  #installing: EntryId | null = null;
+  #held: Entry<Proposal>[] = [];
+  #plannerEntries: PlannerEntry[] = [];
+  #plannerUp = false;
+  #snapshotUnderWay = false;
+  #nextDutiesMs = 0;
+
+  constructor(options: NodeOptions) {
+    this.options = options;
+    this.timing = { ...DEFAULT_NODE_TIMING, ...options.timing };
+    this.nowMs = options.startMs;
+    this.#state = options.state;
+    this.raft = options.createRaft<Proposal>({
+      id: options.memberId,
+      boot: options.boot,
+      startMs: options.startMs,
+      random: options.random,
+      restored: options.restored,
+      sizeOf: options.sizeOf,
+      ...(options.raftTiming === undefined ? {} : { timing: options.raftTiming }),
+      ...(options.restartWait === undefined ? {} : { restartWait: options.restartWait }),
+    });
+    this.#status = this.raft.status();
+    this.#leader = new Leader(this);
+    this.#member = new Member(this);
+    this.#requests = new Requests(this, this.#leader);
+    this.#departure = new Departure(this, this.#member);
+  }
+
+  get state(): CibState {
+    return this.#state;
+  }
+
+  get raftStatus(): Status {
+    return this.#status;
+  }
+
+  get self(): NodeStatus | undefined {
+    const own = this.#state.nodes.get(this.options.node);
+    return own?.memberId === this.options.memberId ? own : undefined;
+  }
+
+  /** Own clock at which `tick` is wanted at the latest. */
+  nextWakeMs(): number {
+    return Math.min(this.raft.nextWakeMs(), this.#nextDutiesMs);
+  }
+
+  step(step: Step): readonly Effect[] {
+    this.nowMs = Math.max(this.nowMs, step.nowMs);
+    this.wallMs = step.wallMs;
+    this.#effects = [];
+    const before = this.#state;
+    this.#handle(step.event);
+    this.#pump();
+    // Heartbeats are most of what arrives; duties are only looked at when something may have changed for them.
+    const due = this.nowMs >= this.#nextDutiesMs || before !== this.#state || step.event.kind !== "message";
+    if (due) {
+      this.#nextDutiesMs = this.nowMs + DUTY_TICK_MS;
+      this.#duties();
+    }
+    return this.#effects;
+  }
+
+  propose(commands: readonly Command[], timeoutMs: number, then: (outcomes: readonly ProposeOutcome[]) => void): void {
+    const atMs = stampMs(this);
+    const context = this.#proposals.open(commands.length, this.nowMs + timeoutMs, then);
+    this.raft.step({ kind: "propose", context, commands: commands.map((command) => ({ atMs, origin: null, command })) });
+  }
+
+  emit(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  log(level: "error" | "warn" | "info" | "debug", facts: Readonly<Record<string, unknown>>, text: string): void {
+    this.#effects.push({ kind: "log", level, facts, text });
+  }
+
+  #handle(event: NodeEvent): void {
+    const { nowMs } = this;
+    switch (event.kind) {
+      case "tick":
+        this.raft.step({ kind: "tick", nowMs });
+        return;
+      case "message":
+        this.raft.step({ kind: "message", nowMs, from: event.from, message: this.#restamped(event.message) });
+        return;
+      case "stored":
+        this.raft.step({ kind: "stored", nowMs, ticket: event.ticket });
+        return;
+      case "snapshotVerified":
+        this.raft.step(event);
+        return;
+      case "snapshotLoaded":
+        this.#loaded(event.last, event.state);
+        return;
+      case "snapshotTaken":
+        this.#snapshotUnderWay = false;
+        this.raft.step(event);
+        return;
+      case "link":
+        this.raft.step({ kind: "link", peer: event.peer, up: event.change === "up" });
+        this.#leader.onLink(event.peer, event.change);
+        return;
+      case "guardian":
+        this.#member.onGuardian(event.message);
+        return;
+      case "planner":
+        if (event.message.kind === "rehearsed" || event.message.kind === "explained") this.#requests.onPlanner(event.message);
+        else this.#leader.onPlanner(event.message);
+        return;
+      case "plannerStarted":
+        this.#plannerUp = true;
+        this.#plannerEntries = [];
+        this.#requests.plannerUp = true;
+        this.#leader.plannerStarted();
+        return;
+      case "plannerLost":
+        this.#plannerUp = false;
+        this.#requests.plannerUp = false;
+        this.#leader.plannerLost(event.reason);
+        return;
+      case "request":
+        this.#requests.onRequest(event.id, event.method, event.params);
+        return;
+      case "requestGone":
+        this.#requests.onGone(event.id);
+        return;
+      case "admit":
+        this.#requests.onAdmit(event.id, event.admission);
+        return;
+      case "shutdown":
+        this.#departure.begin(event.mode);
+        return;
+      default:
+        return unreachable(event);
+    }
+  }
+
+  /** The leader's clock alone stamps entries (RAFT.md §7), also those that a follower has forwarded. */
+  #restamped(message: Extract<NodeEvent, { kind: "message" }>["message"]): Extract<NodeEvent, { kind: "message" }>["message"] {
+    if (message.kind !== "propose") return message;
+    const atMs = stampMs(this);
+    return { ...message, commands: message.commands.map((proposal) => ({ ...proposal, atMs })) };
+  }
+
+  #duties(): void {
+    this.#status = this.raft.status();
+    this.#proposals.expire(this.nowMs, this.#state.index);
+    this.#leader.duties();
+    this.#member.duties();
+    this.#requests.duties();
+    this.#departure.duties();
+    this.#promoteLearners();
+    this.#pump();
+    this.#takeSnapshot();
+  }
+
+  #nextPromotionMs = 0;
+
+  /** A learner that joined while its promotion failed (a new leader, too slow) is asked for again. */
+  #promoteLearners(): void {
+    if (!this.#leader.leading || this.nowMs < this.#nextPromotionMs || this.#status.configuration.outgoing.size > 0) return;
+    this.#nextPromotionMs = this.nowMs + 2_000;
+    for (const member of this.#status.configuration.learners) {
+      const peer = this.#status.peers.get(member);
+      if (peer?.lastAnswerMs == null || this.nowMs - peer.lastAnswerMs > 1_000) continue;
+      if (this.#status.configuration.witnesses.has(member) || peer.match + 64 < this.#status.commit) continue;
+      this.#requests.promote(member);
+      return;
+    }
+  }
+
+  #pump(): void {
+    // Applying an entry may propose another; the number of rounds is bounded by what the core hands out.
+    while (this.raft.hasReady()) this.#take(this.raft.ready());
+    this.#status = this.raft.status();
+    if (this.#status.configIndex !== this.#configIndex) {
+      this.#configIndex = this.#status.configIndex;
+      this.emit({ kind: "peers", configuration: this.#status.configuration });
+    }
+    if (this.#plannerEntries.length > 0 && this.#plannerUp) {
+      this.emit({ kind: "planner", message: { kind: "applied", entries: this.#plannerEntries, nowMs: stampMs(this) } });
+      this.#plannerEntries = [];
+    }
+  }
+
+  #take(ready: Ready<Proposal>): void {
+    if (ready.sendNow.length > 0) this.emit({ kind: "send", envelopes: ready.sendNow });
+    const { hard, entries, snapshot, recovered, chunks, sendAfter, ticket } = ready;
+    if (ticket !== null || sendAfter.length > 0 || chunks.length > 0) {
+      this.emit({ kind: "persist", write: { hard, entries, snapshot, recovered, chunks, sendAfter, ticket } });
+    }
+    if (snapshot !== null) {
+      this.#installing = snapshot.meta.last;
+      this.emit({ kind: "loadSnapshot", last: snapshot.meta.last });
+    }
+    if (ready.verify !== null) this.emit({ kind: "verifySnapshot", snapshot: ready.verify });
+    if (ready.compactTo !== null) this.emit({ kind: "compact", to: ready.compactTo });
+    if (ready.soft !== null) this.#status = this.raft.status();
+    for (const answer of ready.answers) {
+      if (answer.kind === "proposal") this.#proposals.answered(answer);
+      else this.#requests.onAnswer(answer);
+    }
+    this.#applyAll(ready.commit);
+    for (const read of ready.reads) this.#requests.onRead(read);
+  }
+
+  #applyAll(entries: readonly Entry<Proposal>[]): void {
+    if (entries.length === 0) return;
+    if (this.#installing !== null) {
+      this.#held.push(...entries);
+      return;
+    }
+    for (const entry of entries) this.#applyOne(entry);
+    this.raft.step({ kind: "applied", index: this.#state.index });
+  }
+
+  #applyOne(entry: Entry<Proposal>): void {
+    invariant(entry.index === this.#state.index + 1, `entry ${entry.index} was handed out after ${this.#state.index}`);
+    if (entry.kind !== "data") {
+      this.#state = applyEmpty(this.#state, entry.index);
+      this.#plannerEntries.push({ index: entry.index, proposal: null });
+      this.#proposals.applied(entry.index, entry.term, null);
+      return;
+    }
+    const { state, result } = apply(this.#state, entry.index, entry.data);
+    this.#state = state;
+    this.#plannerEntries.push({ index: entry.index, proposal: entry.data });
+    this.#proposals.applied(entry.index, entry.term, result);
+    const told = describeCommand(entry.data.command, result);
+    if (told.level !== null) this.log(told.level, { index: entry.index, ...told.facts }, told.summary);
+    if (result.ok) {
+      const event = { kind: "applied", command: entry.data.command.kind, summary: told.summary, atMs: state.clockMs } as const;
+      this.emit({ kind: "watch", event, index: entry.index });
+    }
+  }
+
+  #loaded(last: EntryId, state: CibState): void {
+    if (this.#installing === null || this.#installing.index !== last.index) return;
+    invariant(state.index === last.index, `the snapshot at ${last.index} holds the state at ${state.index}`);
+    this.#installing = null;
+    this.#state = state;
+    this.#plannerEntries = [];
+    if (this.#plannerUp) this.emit({ kind: "planner", message: { kind: "load", state } });
+    this.emit({ kind: "watch", event: { kind: "reset" }, index: state.index });
+    this.raft.step({ kind: "applied", index: state.index });
+    const held = this.#held;
+    this.#held = [];
+    this.#applyAll(held.filter((entry) => entry.index > state.index));
+  }
+
+  #takeSnapshot(): void {
+    const status = this.#status;
+    const threshold = Math.max(SNAPSHOT_LOG_BYTES, status.snapshot?.sizeBytes ?? 0);
+    if (this.#snapshotUnderWay || this.#installing !== null || status.logBytes < threshold) return;
+    const last = this.raft.entryId(this.#state.index);
+    if (last === null || last.index <= (status.snapshot?.last.index ?? 0)) return;
+    this.#snapshotUnderWay = true;
+    this.emit({ kind: "takeSnapshot", state: this.#state, last, configuration: this.raft.configurationAt(last.index) });
+  }
+}

@@ -1,0 +1,24 @@
+import type { OperationResult, OperationStatus } from "../cib/index.ts";
+import type { AgentOutcome } from "../ports/index.ts";
+
+/** What an agent's end means as an operation result (policy/status.md 13.5). Null: cancelled, nothing is known. */
+export function resultOf(key: string, outcome: AgentOutcome, covered: boolean): OperationResult | null {
+  switch (outcome.kind) {
+    case "exited":
+      return { key, rc: outcome.code, status: 0, exitReason: outcome.reason, execTimeMs: Math.round(outcome.elapsedMs), covered };
+    case "timed-out":
+      return { key, rc: 1, status: 2, exitReason: outcome.reason ?? "timed out", execTimeMs: Math.round(outcome.elapsedMs), covered };
+    case "not-started": {
+      const [rc, status] = NOT_STARTED[outcome.code];
+      return { key, rc, status, exitReason: outcome.reason, execTimeMs: 0, covered };
+    }
+    case "cancelled":
+      return null;
+  }
+}
+
+const NOT_STARTED: Readonly<Record<Extract<AgentOutcome, { kind: "not-started" }>["code"], readonly [number, OperationStatus]>> = {
+  AGENT_NOT_INSTALLED: [5, 7],
+  AGENT_NOT_PERMITTED: [4, 4],
+  AGENT_BAD_REQUEST: [2, 4],
+};

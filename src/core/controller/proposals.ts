@@ -1,0 +1,78 @@
+import type { LogIndex, Term } from "../base/index.ts";
+import type { CommandResult } from "../cib/index.ts";
+import type { Answer, EntryId } from "../raft/index.ts";
+import type { ProposeOutcome } from "./types.ts";
+
+type Waiting = {
+  readonly count: number;
+  readonly deadlineMs: number;
+  readonly then: (outcomes: readonly ProposeOutcome[]) => void;
+  first: EntryId | null;
+  readonly outcomes: ProposeOutcome[];
+};
+
+/** Proposals under way: from the context given to the core, over the position it was appended at, to the applied result. */
+export class Proposals {
+  #nextContext = 1;
+  readonly #byContext = new Map<number, Waiting>();
+
+  get size(): number {
+    return this.#byContext.size;
+  }
+
+  open(count: number, deadlineMs: number, then: Waiting["then"]): number {
+    const context = this.#nextContext;
+    this.#nextContext += 1;
+    this.#byContext.set(context, { count, deadlineMs, then, first: null, outcomes: [] });
+    return context;
+  }
+
+  /** The core's answer: appended somewhere, or refused. */
+  answered(answer: Extract<Answer, { kind: "proposal" }>): void {
+    const waiting = this.#byContext.get(answer.context);
+    if (waiting === undefined) return;
+    if (answer.outcome.kind === "appended") {
+      waiting.first = answer.outcome.first;
+      return;
+    }
+    this.#byContext.delete(answer.context);
+    const reason = answer.outcome.reason;
+    waiting.then(Array.from({ length: waiting.count }, () => ({ kind: "refused", reason })));
+  }
+
+  /**
+   * An entry was applied. Entries of one proposal lie side by side, so an entry of another term in its place means that
+   * a new leader overwrote it.
+   */
+  applied(index: LogIndex, term: Term, result: CommandResult | null): void {
+    for (const [context, waiting] of this.#byContext) {
+      const first = waiting.first;
+      if (first === null || index < first.index || index >= first.index + waiting.count) continue;
+      const overwritten = term !== first.term || result === null;
+      waiting.outcomes[index - first.index] = overwritten ? { kind: "unknown", why: "overwritten" } : { kind: "applied", result };
+      if (index < first.index + waiting.count - 1) continue;
+      this.#byContext.delete(context);
+      waiting.then(this.#complete(waiting));
+    }
+  }
+
+  /** Times out what took too long, and what a snapshot has jumped over. */
+  expire(nowMs: number, applied: LogIndex): void {
+    for (const [context, waiting] of this.#byContext) {
+      const skipped = waiting.first !== null && waiting.first.index + waiting.count - 1 < applied;
+      if (nowMs < waiting.deadlineMs && !skipped) continue;
+      this.#byContext.delete(context);
+      waiting.then(this.#complete(waiting));
+    }
+  }
+
+  nextDeadlineMs(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const waiting of this.#byContext.values()) next = Math.min(next, waiting.deadlineMs);
+    return next;
+  }
+
+  #complete(waiting: Waiting): readonly ProposeOutcome[] {
+    return Array.from({ length: waiting.count }, (_, at) => waiting.outcomes[at] ?? { kind: "unknown", why: "timeout" });
+  }
+}

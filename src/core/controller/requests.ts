@@ -1,0 +1,573 @@
+import { type MemberId, memberId } from "../base/index.ts";
+import {
+  activeOn,
+  attributeOf,
+  type Command,
+  type CommandResult,
+  type ConfigurationEdit,
+  canonicalText,
+  childrenOf,
+  type Element,
+  element,
+  failCountNames,
+  isSettled,
+  type NodeStatus,
+  parseCount,
+  propertyOf,
+  withChildren,
+} from "../cib/index.ts";
+import type { Answer, ConfigChange, ReadOutcome } from "../raft/index.ts";
+import { durationMs } from "./drafts.ts";
+import { type Host, stampMs } from "./host.ts";
+import type { Leader } from "./leader.ts";
+import { Params, RequestError } from "./params.ts";
+import type { FromPlanner } from "./planner.ts";
+import { cibOf, clusterStatusOf, fencingRow, isQuorate, leaderName, statusOf, transitionOf } from "./status.ts";
+import { type Admission, type ProposeOutcome, REQUEST_TIMEOUT_MS, REQUESTS_MAX } from "./types.ts";
+
+/** Fencing by an operator may take this long on top of the device's own timeout, milliseconds. */
+const FENCE_WAIT_EXTRA_MS = 60_000;
+/** `wait.idle` waits at most this long. */
+const WAIT_MAX_MS = 3_600_000;
+/** A change of the membership may take this long (catching up a new voter). */
+const CHANGE_TIMEOUT_MS = 60_000;
+
+type Waiter = {
+  readonly id: number;
+  readonly deadlineMs: number;
+  /** The result once it is there. Throws `RequestError` for a refusal. */
+  readonly check: () => { readonly result: unknown } | null;
+  readonly timeout: () => RequestError;
+};
+
+/** Answers requests of people and programs (docs/api.md). */
+export class Requests {
+  readonly #host: Host;
+  readonly #leader: Leader;
+  readonly #waiters = new Map<number, Waiter>();
+  readonly #open = new Set<number>();
+  #nextContext = 1;
+  readonly #changes = new Map<number, (answer: Answer) => void>();
+  readonly #reads = new Map<number, (outcome: ReadOutcome) => void>();
+  readonly #planner = new Map<number, (message: Extract<FromPlanner, { kind: "rehearsed" | "explained" }>) => void>();
+  plannerUp = false;
+
+  constructor(host: Host, leader: Leader) {
+    this.#host = host;
+    this.#leader = leader;
+  }
+
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  onRequest(id: number, method: string, params: unknown): void {
+    if (this.#open.size >= REQUESTS_MAX) {
+      this.#emitError(id, new RequestError("BUSY", `at most ${REQUESTS_MAX} requests at once`, { retryable: true }));
+      return;
+    }
+    this.#open.add(id);
+    this.#guarded(id, () => this.#dispatch(id, method, new Params(params)));
+  }
+
+  onGone(id: number): void {
+    this.#open.delete(id);
+    this.#waiters.delete(id);
+  }
+
+  onAnswer(answer: Answer): void {
+    const then = this.#changes.get(answer.context);
+    if (then === undefined || answer.kind === "proposal") return;
+    this.#changes.delete(answer.context);
+    then(answer);
+  }
+
+  onRead(outcome: ReadOutcome): void {
+    const then = this.#reads.get(outcome.context);
+    this.#reads.delete(outcome.context);
+    then?.(outcome);
+  }
+
+  onPlanner(message: Extract<FromPlanner, { kind: "rehearsed" | "explained" }>): void {
+    const then = this.#planner.get(message.id);
+    this.#planner.delete(message.id);
+    then?.(message);
+  }
+
+  /** Looks at everybody who waits. Called after every change and on every tick. */
+  duties(): void {
+    for (const waiter of [...this.#waiters.values()]) {
+      this.#guarded(waiter.id, () => {
+        const done = waiter.check();
+        if (done !== null) this.#finish(waiter.id, done.result);
+        else if (this.#host.nowMs >= waiter.deadlineMs) throw waiter.timeout();
+      });
+    }
+  }
+
+  #dispatch(id: number, method: string, params: Params): unknown {
+    const host = this.#host;
+    switch (method) {
+      case "ping":
+        return this.#finish(id, { version: host.options.version, apiVersion: 1, node: host.options.node, phase: "member" });
+      case "status":
+        return this.#finish(id, statusOf(host, this.#leader));
+      case "cib.get":
+        return this.#cib(id, params);
+      case "cluster.status":
+        return this.#finish(id, clusterStatusOf(host));
+      case "transition":
+        return this.#finish(id, transitionOf(host, this.#leader));
+      case "policy":
+        return this.#policy(id);
+      case "fencing.history":
+        return this.#fencingHistory(id, params.optionalText("node"));
+      case "config.commit":
+        return this.#commit(id, params.edits("edits"), params.flag("force", false));
+      case "resource.cleanup":
+      case "resource.refresh":
+        return this.#cleanup(id, params, method === "resource.refresh" ? "all" : "failures");
+      case "resource.failcount":
+        return this.#failCount(id, params);
+      case "node.attribute":
+        return this.#attribute(
+          id,
+          this.#node(params),
+          params.text("name"),
+          params.optionalText("value"),
+          params.oneOf("lifetime", LIFETIMES, "forever"),
+        );
+      case "node.standby":
+        return this.#attribute(
+          id,
+          this.#node(params),
+          "standby",
+          params.flag("on", true) ? "on" : null,
+          params.oneOf("lifetime", LIFETIMES, "forever"),
+        );
+      case "node.maintenance":
+        return this.#attribute(id, this.#node(params), "maintenance", params.flag("on", true) ? "true" : null, "forever");
+      case "node.fence":
+        return this.#fence(id, this.#node(params), params.oneOf("action", ["off", "reboot"], "reboot"));
+      case "node.confirm":
+        return this.#confirm(id, this.#node(params));
+      case "node.detach":
+        return this.#detach(id, this.#ownOr(params), params.optionalNumber("seconds") ?? 60);
+      case "node.shutdown":
+        return this.#shutdown(id, this.#ownOr(params));
+      case "wait.idle":
+        return this.#waitIdle(id, params.optionalNumber("timeoutMs") ?? 60_000);
+      case "cluster.votes":
+        return this.#votes(id, this.#node(params), params.optionalNumber("votes") ?? 1);
+      case "cluster.remove":
+        return this.#remove(id, this.#node(params), params.flag("force", false));
+      case "cluster.transfer":
+        return this.#transfer(id, this.#node(params));
+      case "cluster.init":
+      case "cluster.join":
+        throw new RequestError("ALREADY_INITIALISED", "this node is a member of a cluster already");
+      case "internal.token":
+        return this.#write(id, [
+          { kind: "token.put", hash: params.text("hash"), expiresMs: stampMs(host) + (params.optionalNumber("lifeMs") ?? 0) },
+        ]);
+      default:
+        throw new RequestError("UNKNOWN_METHOD", `there is no method ${method}`);
+    }
+  }
+
+  #cib(id: number, params: Params): unknown {
+    const section = params.oneOf("section", ["all", "configuration", "status"], "all");
+    const give = (): void => {
+      const { state } = this.#host;
+      const whole = cibOf(this.#host);
+      const cib = section === "all" ? whole : (whole.children.find((child) => child.name === section) ?? whole);
+      this.#finish(id, { cib, epoch: state.epoch, index: state.index, featureLevel: state.featureLevel });
+    };
+    if (!params.flag("linearizable", true)) return give();
+    const context = this.#context();
+    this.#reads.set(context, (outcome) => {
+      if (outcome.kind === "refused") return this.#fail(id, refusedByRaft(outcome.reason));
+      this.#wait(id, REQUEST_TIMEOUT_MS, () => {
+        if (this.#host.state.index < outcome.index) return null;
+        give();
+        return null;
+      });
+    });
+    this.#host.raft.step({ kind: "readIndex", context });
+    this.#wait(
+      id,
+      REQUEST_TIMEOUT_MS,
+      () => null,
+      () => new RequestError("NO_QUORUM", "no leader confirmed this read in time", { retryable: true }),
+    );
+  }
+
+  #policy(id: number): void {
+    if (!this.plannerUp) throw new RequestError("PLAN_NONE", "the policy worker is not running", { retryable: true });
+    const context = this.#context();
+    this.#planner.set(context, (message) => {
+      if (message.kind !== "explained") return;
+      if ("problem" in message.outcome) return this.#fail(id, new RequestError("POLICY_FAILED", message.outcome.problem.message));
+      const { plan } = message.outcome;
+      const { summary, placements, scores, graph, recheckAtMs } = plan;
+      this.#finish(id, { basedOn: message.basedOn, computedMs: message.computedMs, summary, placements, scores, graph, recheckAtMs });
+    });
+    const quorate = isQuorate(this.#host);
+    const node = leaderName(this.#host);
+    this.#host.emit({ kind: "planner", message: { kind: "explain", id: context, quorate, node, nowMs: stampMs(this.#host) } });
+    this.#wait(id, REQUEST_TIMEOUT_MS, () => null);
+  }
+
+  #fencingHistory(id: number, node: string | null): void {
+    const rows = this.#host.state.fencingHistory.filter((record) => node === null || record.target === node);
+    this.#finish(id, { history: [...rows].reverse().map(fencingRow) });
+  }
+
+  #commit(id: number, edits: readonly ConfigurationEdit[], force: boolean): unknown {
+    const propose = (): void => this.#write(id, [{ kind: "config.edit", edits }], edits);
+    if (force || !this.plannerUp) {
+      if (!force)
+        throw new RequestError("POLICY_WORKER_DOWN", "the policy worker is not running, so this change cannot be rehearsed", {
+          retryable: true,
+        });
+      return propose();
+    }
+    const context = this.#context();
+    this.#planner.set(context, (message) => {
+      if (message.kind !== "rehearsed") return;
+      if (message.problem === null) return propose();
+      this.#fail(
+        id,
+        new RequestError(message.problem.code, message.problem.message, {
+          facts: conflictFacts(message.problem.code, edits, this.#host.state.epoch),
+        }),
+      );
+    });
+    this.#host.emit({ kind: "planner", message: { kind: "rehearse", id: context, edits, nowMs: stampMs(this.#host) } });
+    this.#wait(id, REQUEST_TIMEOUT_MS, () => null);
+  }
+
+  #cleanup(id: number, params: Params, scope: "failures" | "all"): void {
+    const resource = params.optionalText("resource");
+    const node = params.optionalText("node");
+    if (node !== null && !this.#host.state.nodes.has(node)) throw unknownNode(node);
+    const operation = params.optionalText("operation");
+    const selection = { resource, node, operation, intervalMs: params.optionalNumber("intervalMs"), scope };
+    this.#write(id, [{ kind: "history.delete", selection }]);
+  }
+
+  #failCount(id: number, params: Params): unknown {
+    const node = this.#node(params);
+    const resource = params.text("resource");
+    const action = params.oneOf("action", ["show", "set", "delete"], "show");
+    const operation = params.optionalText("operation");
+    const intervalMs = params.optionalNumber("intervalMs");
+    if (action === "show") return this.#finish(id, failCountOf(node, resource, operation, intervalMs));
+    const value = action === "delete" ? 0 : (params.optionalNumber("value") ?? 0);
+    // A count without an operation is kept as that of any monitor, as Pacemaker's tools do.
+    const named = value > 0 && operation === null ? { operation: "monitor", intervalMs: 0 } : { operation, intervalMs };
+    this.#write(id, [{ kind: "failcount.set", resource, node: node.name, ...named, value }]);
+  }
+
+  #attribute(id: number, node: NodeStatus, name: string, value: string | null, lifetime: Lifetime): unknown {
+    if (lifetime === "reboot") {
+      this.#write(id, [{ kind: "attribute.set", changes: [{ node: node.name, name, value }] }]);
+      return;
+    }
+    const object = this.#host.state.sections.nodes.objects.get(node.id);
+    if (object === undefined) throw unknownNode(node.name);
+    const after = withNodeAttribute(object.element, name, value);
+    if (canonicalText(after) === canonicalText(object.element)) return this.#finish(id, this.#position());
+    this.#commit(id, [{ section: "nodes", id: node.id, before: canonicalText(object.element), after }], false);
+  }
+
+  #fence(id: number, node: NodeStatus, action: "off" | "reboot"): void {
+    const startedMs = this.#host.nowMs;
+    const from = this.#host.state.index;
+    const command: Command = {
+      kind: "fencing.request",
+      target: node.name,
+      action,
+      reason: "asked for by an operator",
+      source: "operator",
+      basedOn: null,
+    };
+    const deviceMs = durationMs(propertyOf(this.#host.state, "fencing-timeout", "stonith-timeout")) ?? 60_000;
+    this.#propose(id, [command], (results) => {
+      const index = results[0]?.index ?? from;
+      const requestedMs = this.#host.state.clockMs;
+      this.#wait(id, 2 * deviceMs + FENCE_WAIT_EXTRA_MS, () => {
+        const record = [...this.#host.state.fencingHistory]
+          .reverse()
+          .find((entry) => entry.target === node.name && entry.finishedAtMs >= requestedMs);
+        if (record === undefined) return null;
+        if (!record.ok)
+          throw new RequestError("FENCING_FAILED", `${node.name} could not be fenced: ${record.detail ?? "every device failed"}`);
+        return { result: { index, by: record.by, elapsedMs: this.#host.nowMs - startedMs } };
+      });
+    });
+  }
+
+  #confirm(id: number, node: NodeStatus): void {
+    if (node.membership === "online") throw new RequestError("NODE_ACTIVE", `${node.name} is online; fence it instead`);
+    this.#write(id, [{ kind: "node.fenced", target: node.name, incarnation: node.incarnation, by: "operator", action: "off" }]);
+  }
+
+  #detach(id: number, node: NodeStatus, seconds: number): void {
+    if (node.memberId === null || node.incarnation === null) throw unknownNode(node.name);
+    const untilMs = stampMs(this.#host) + Math.max(1, seconds) * 1000;
+    this.#write(id, [{ kind: "node.detach", memberId: node.memberId, incarnation: node.incarnation, untilMs }]);
+  }
+
+  #shutdown(id: number, node: NodeStatus): void {
+    const value = String(Math.floor(stampMs(this.#host) / 1000));
+    this.#propose(id, [{ kind: "attribute.set", changes: [{ node: node.name, name: "shutdown", value }] }], () => {
+      this.#wait(id, WAIT_MAX_MS, () => {
+        const membership = this.#host.state.nodes.get(node.name)?.membership;
+        return membership === "offline" ? { result: this.#position() } : null;
+      });
+    });
+  }
+
+  #waitIdle(id: number, timeoutMs: number): void {
+    const context = this.#context();
+    const wait = (from: number): void =>
+      this.#wait(id, Math.min(timeoutMs, WAIT_MAX_MS), () => {
+        const { state } = this.#host;
+        return state.index >= from && isSettled(state) ? { result: { index: state.index, idle: true } } : null;
+      });
+    this.#reads.set(context, (outcome) => {
+      if (outcome.kind === "ready") wait(outcome.index);
+    });
+    this.#host.raft.step({ kind: "readIndex", context });
+    wait(Number.POSITIVE_INFINITY);
+  }
+
+  #votes(id: number, node: NodeStatus, votes: number): void {
+    const member = this.#memberOf(node);
+    this.#change(id, [votes > 0 ? { op: "voter", id: member, votes } : { op: "learner", id: member }], () =>
+      this.#finish(id, this.#position()),
+    );
+  }
+
+  #remove(id: number, node: NodeStatus, force: boolean): unknown {
+    const active = activeOn(this.#host.state, node);
+    if (active.length > 0 && !force)
+      throw new RequestError("NODE_ACTIVE", `resources run on ${node.name}`, { facts: { resources: active } });
+    if (node.membership === "lost")
+      throw new RequestError("NODE_ACTIVE", `${node.name} is lost and not proven down; fence or confirm it first`);
+    const forget: Command = { kind: "node.forget", node: node.name };
+    if (node.memberId === null || !this.#host.raftStatus.configuration.members.has(node.memberId)) return this.#write(id, [forget]);
+    this.#change(id, [{ op: "remove", id: node.memberId }], () => this.#write(id, [forget]));
+  }
+
+  #transfer(id: number, node: NodeStatus): void {
+    const context = this.#context();
+    this.#changes.set(context, (answer) => {
+      if (answer.kind !== "transfer") return;
+      if (answer.outcome.kind === "done") this.#finish(id, this.#position());
+      else this.#fail(id, refusedByRaft(answer.outcome.reason));
+    });
+    this.#host.raft.step({ kind: "transfer", context, to: this.#memberOf(node) });
+    this.#wait(id, REQUEST_TIMEOUT_MS, () => null);
+  }
+
+  /** Brings a joining member in: takes its token, gives it a node, makes it a learner and, caught up, a voter. */
+  onAdmit(id: number, admission: Admission): void {
+    this.#open.add(id);
+    const { tokenHash, node, addresses } = admission;
+    this.#propose(id, [{ kind: "token.use", hash: tokenHash, memberId: admission.memberId }], () => {
+      this.#propose(id, [{ kind: "node.join", node, memberId: admission.memberId }], () => {
+        const member = { name: node, addresses, incarnation: null };
+        const configuration = this.#host.raftStatus.configuration;
+        const stale = [...configuration.members].filter(([other, row]) => row.name === node && other !== admission.memberId);
+        const removals = stale.map(([other]): ConfigChange => ({ op: "remove", id: other }));
+        // Answered when the learner is committed: its daemon can only catch up after this answer.
+        this.#change(id, [...removals, { op: "learner", id: admission.memberId, member }], () => {
+          this.#finish(id, this.#position());
+          this.promote(admission.memberId);
+        });
+      });
+    });
+  }
+
+  /** Asks for a learner to become a voter; repeated by the leader until it has caught up. */
+  promote(member: MemberId): void {
+    const context = this.#context();
+    this.#changes.set(context, (answer) => {
+      if (answer.kind !== "change" || answer.outcome.kind === "done") return;
+      this.#host.log("info", { member, reason: answer.outcome.reason }, "a learner could not become a voter yet");
+    });
+    const changes: readonly ConfigChange[] = [{ op: "voter", id: member, votes: 1 }];
+    this.#host.raft.step({ kind: "proposeChange", context, request: { kind: "change", mode: "joint", changes } });
+  }
+
+  #change(id: number, changes: readonly ConfigChange[], then: () => void): void {
+    const context = this.#context();
+    this.#changes.set(context, (answer) => {
+      if (answer.kind !== "change") return;
+      const outcome = answer.outcome;
+      if (outcome.kind === "done") this.#guarded(id, then);
+      else this.#fail(id, refusedByRaft(outcome.reason, outcome.detail));
+    });
+    this.#host.raft.step({ kind: "proposeChange", context, request: { kind: "change", mode: "joint", changes } });
+    this.#wait(id, CHANGE_TIMEOUT_MS, () => null);
+  }
+
+  #write(id: number, commands: readonly Command[], edits: readonly ConfigurationEdit[] = []): void {
+    this.#propose(
+      id,
+      commands,
+      (results) => {
+        const last = results[results.length - 1];
+        this.#finish(id, last === undefined ? this.#position() : { index: last.index, epoch: last.epoch, value: last.value });
+      },
+      edits,
+    );
+  }
+
+  #propose(
+    id: number,
+    commands: readonly Command[],
+    then: (results: readonly Extract<CommandResult, { ok: true }>[]) => void,
+    edits: readonly ConfigurationEdit[] = [],
+  ): void {
+    this.#waiters.delete(id);
+    this.#host.propose(commands, REQUEST_TIMEOUT_MS, (outcomes) => {
+      if (!this.#open.has(id)) return;
+      this.#guarded(id, () => then(outcomes.map((outcome) => this.#accepted(outcome, edits))));
+    });
+  }
+
+  #accepted(outcome: ProposeOutcome, edits: readonly ConfigurationEdit[]): Extract<CommandResult, { ok: true }> {
+    if (outcome.kind === "refused") throw refusedByRaft(outcome.reason);
+    if (outcome.kind === "unknown") {
+      throw new RequestError("TIMEOUT", "the outcome is unknown: the change may or may not have happened", { retryable: true });
+    }
+    const { result } = outcome;
+    if (!result.ok)
+      throw new RequestError(result.code, result.message, { facts: conflictFacts(result.code, edits, this.#host.state.epoch) });
+    return result;
+  }
+
+  #wait(id: number, timeoutMs: number, check: Waiter["check"], timeout?: Waiter["timeout"]): void {
+    if (!this.#open.has(id)) return;
+    const late = timeout ?? ((): RequestError => new RequestError("TIMEOUT", "this took longer than it may", { retryable: true }));
+    this.#waiters.set(id, { id, deadlineMs: this.#host.nowMs + timeoutMs, check, timeout: late });
+  }
+
+  #guarded(id: number, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.#fail(id, error);
+    }
+  }
+
+  #finish(id: number, result: unknown): void {
+    this.#waiters.delete(id);
+    if (this.#open.delete(id)) this.#host.emit({ kind: "answer", id, answer: { result } });
+  }
+
+  #fail(id: number, error: RequestError): void {
+    this.#waiters.delete(id);
+    if (this.#open.delete(id)) this.#emitError(id, error);
+  }
+
+  #emitError(id: number, error: RequestError): void {
+    const { code, message, retryable } = error;
+    const answer = error.facts === undefined ? { code, message, retryable } : { code, message, retryable, detail: error.facts };
+    this.#host.emit({ kind: "answer", id, answer: { error: answer } });
+  }
+
+  #position(): { readonly index: number; readonly epoch: number } {
+    return { index: this.#host.state.index, epoch: this.#host.state.epoch };
+  }
+
+  #context(): number {
+    // Proposals count from 1 on their own; contexts of other kinds live in another range.
+    this.#nextContext += 1;
+    return 1_000_000_000 + this.#nextContext;
+  }
+
+  #node(params: Params): NodeStatus {
+    const name = params.text("node");
+    const node = this.#host.state.nodes.get(name);
+    if (node === undefined) throw unknownNode(name);
+    return node;
+  }
+
+  #ownOr(params: Params): NodeStatus {
+    const name = params.optionalText("node") ?? this.#host.options.node;
+    const node = this.#host.state.nodes.get(name);
+    if (node === undefined) throw unknownNode(name);
+    return node;
+  }
+
+  #memberOf(node: NodeStatus): MemberId {
+    if (node.memberId === null) throw new RequestError("NODE_UNKNOWN", `${node.name} is no member of the cluster`);
+    return memberId(node.memberId);
+  }
+}
+
+type Lifetime = "forever" | "reboot";
+const LIFETIMES: readonly Lifetime[] = ["forever", "reboot"];
+
+function unknownNode(name: string): RequestError {
+  return new RequestError("NODE_UNKNOWN", `there is no node ${name}`);
+}
+
+function conflictFacts(code: string, edits: readonly ConfigurationEdit[], epoch: number): unknown {
+  const first = edits[0];
+  return code === "CIB_CONFLICT" && first !== undefined ? { section: first.section, id: first.id, epoch } : undefined;
+}
+
+/** What a refusal of the consensus core means to a caller. */
+function refusedByRaft(reason: string, detail?: string): RequestError {
+  const told = detail === undefined || detail === "" ? "" : `: ${detail}`;
+  switch (reason) {
+    case "not-leader":
+    case "no-leader":
+    case "not-ready":
+      return new RequestError("NO_LEADER", `there is no leader now${told}`, { retryable: true });
+    case "busy":
+    case "transferring":
+      return new RequestError("BUSY", `the cluster cannot take this now (${reason})${told}`, { retryable: true });
+    case "change-pending":
+      return new RequestError("CHANGE_IN_PROGRESS", `another change of the membership is under way${told}`, { retryable: true });
+    case "lost-leadership":
+    case "timed-out":
+      return new RequestError("LEADER_CHANGED", `the leader changed meanwhile${told}`, { retryable: true });
+    default:
+      return new RequestError("MEMBERSHIP_REFUSED", `refused (${reason})${told}`);
+  }
+}
+
+function failCountOf(node: NodeStatus, resource: string, operation: string | null, intervalMs: number | null): unknown {
+  const entries: { operation: string; intervalMs: number; value: number; lastFailureMs: number | null }[] = [];
+  for (const name of failCountNames(node, resource, operation, intervalMs)) {
+    const parts = /^fail-count-.+#(.+)_(\d+)$/.exec(name);
+    if (parts === null) continue;
+    const last = node.attributes.get(name.replace(/^fail-count-/, "last-failure-"));
+    const lastFailureMs = last === undefined ? null : Number.parseInt(last, 10) * 1000;
+    entries.push({ operation: parts[1] ?? "", intervalMs: Number(parts[2]), value: parseCount(node.attributes.get(name)), lastFailureMs });
+  }
+  const value = Math.min(
+    1_000_000,
+    entries.reduce((sum, entry) => sum + entry.value, 0),
+  );
+  return { value, entries };
+}
+
+/** The node's element with the attribute set (or, with null, removed) in its `instance_attributes`. */
+function withNodeAttribute(node: Element, name: string, value: string | null): Element {
+  const id = attributeOf(node, "id") ?? "";
+  const sets = childrenOf(node, "instance_attributes");
+  const setId = sets[0] === undefined ? `nodes-${id}` : (attributeOf(sets[0], "id") ?? `nodes-${id}`);
+  const base = sets[0] ?? element("instance_attributes", { id: setId });
+  const others = base.children.filter((pair) => attributeOf(pair, "name") !== name);
+  const pairs = value === null ? others : [...others, element("nvpair", { id: `${setId}-${name}`, name, value })];
+  const rest = node.children.filter((child) => child !== sets[0]);
+  return withChildren(node, pairs.length === 0 ? rest : [withChildren(base, pairs), ...rest]);
+}
