@@ -1,0 +1,263 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, openSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type ApiClient, ApiFault, connectApi } from "../src/io/api/index.ts";
+
+/** Milliseconds between two looks at something that is about to happen. */
+const LOOK_MS = 25;
+
+export type DemoNode = {
+  readonly name: string;
+  readonly directory: string;
+  readonly port: number;
+  readonly socketPath: string;
+};
+
+/** The checkout, whether this file runs from it or from `dist`. */
+export function checkoutRoot(): string {
+  let place = dirname(fileURLToPath(import.meta.url));
+  while (place !== dirname(place)) {
+    try {
+      if (readFileSync(join(place, "package.json"), "utf8").includes('"name": "quorate"')) return place;
+    } catch {
+      // Not here: go on upwards.
+    }
+    place = dirname(place);
+  }
+  throw new Error("the checkout was not found above this file");
+}
+
+/** Several nodes on this machine: each a directory with daemon and guardian, on loopback ports of their own. */
+export class DemoCluster {
+  readonly root = checkoutRoot();
+  readonly base: string;
+  readonly nodes: readonly DemoNode[];
+  readonly servicePort: number;
+  readonly #children = new Set<ChildProcess>();
+  readonly #clients = new Map<string, ApiClient>();
+
+  private constructor(base: string, nodes: readonly DemoNode[], servicePort: number) {
+    this.base = base;
+    this.nodes = nodes;
+    this.servicePort = servicePort;
+  }
+
+  static async create(base: string, size: number): Promise<DemoCluster> {
+    const real = realpathSync(base);
+    const ports = await freePorts(size + 1);
+    const nodes = ports.slice(0, size).map((port, index) => {
+      const directory = join(real, `n${index + 1}`);
+      return { name: `n${index + 1}`, directory, port, socketPath: join(directory, "run", "api.sock") };
+    });
+    return new DemoCluster(real, nodes, ports[size]!);
+  }
+
+  get serviceUrl(): string {
+    return `http://127.0.0.1:${this.servicePort}/`;
+  }
+
+  node(name: string): DemoNode {
+    const found = this.nodes.find((node) => node.name === name);
+    if (found === undefined) throw new Error(`no node ${name}`);
+    return found;
+  }
+
+  /** Starts guardian and daemon of a node; they outlive this process if it is told to leave them. */
+  start(node: DemoNode): void {
+    mkdirSync(node.directory, { recursive: true });
+    this.#spawn(node, "quorate-guardian", "guardian", ["--dir", node.directory, "--node", node.name, "--self-fence", "kill"]);
+    this.#spawn(node, "quorated", "daemon", ["--dir", node.directory, "--node", node.name, "--listen", `127.0.0.1:${node.port}`]);
+  }
+
+  #spawn(node: DemoNode, name: string, room: string, args: readonly string[]): void {
+    const log = openSync(join(node.directory, `${name}.log`), "a");
+    const program = join(this.root, "dist", "src", "app", room, "main.js");
+    const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", log, log], detached: true });
+    this.#children.add(child);
+    child.on("exit", () => this.#children.delete(child));
+    child.unref();
+  }
+
+  /** A connection to the node's daemon, waiting until it listens. */
+  async api(node: DemoNode, timeoutMs = 15_000): Promise<ApiClient> {
+    const known = this.#clients.get(node.name);
+    if (known !== undefined && !known.closed) return known;
+    const untilMs = Date.now() + timeoutMs;
+    for (;;) {
+      try {
+        const client = await connectApi({ kind: "unix", path: node.socketPath });
+        this.#clients.set(node.name, client);
+        return client;
+      } catch (error) {
+        if (Date.now() > untilMs) throw new Error(`${node.name} does not answer; its log:\n${this.logTail(node)}`, { cause: error });
+      }
+      await sleep(LOOK_MS);
+    }
+  }
+
+  async request(node: DemoNode, method: string, params: unknown = {}, timeoutMs = 60_000): Promise<Record<string, unknown>> {
+    const api = await this.api(node);
+    return (await api.request(method, params, { timeoutMs })) as Record<string, unknown>;
+  }
+
+  /** Forms the cluster: the first node makes it, the others join with tokens. */
+  async form(name: string): Promise<void> {
+    const [first, ...others] = this.nodes;
+    if (first === undefined) throw new Error("a cluster needs a node");
+    for (const node of this.nodes) this.start(node);
+    await this.request(first, "cluster.init", { name, node: first.name });
+    for (const node of others) {
+      const { token } = await this.request(first, "cluster.token");
+      await this.request(node, "cluster.join", { address: `127.0.0.1:${first.port}`, token, node: node.name });
+    }
+  }
+
+  /** Runs the command line of the checkout against a node; `input` is a text of commands. Returns what it printed. */
+  quorate(node: DemoNode, args: readonly string[], input?: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(join(this.root, "scripts", "quorate"), ["--socket", node.socketPath, ...args], {
+        stdio: ["pipe", "pipe", "pipe"],
+      });
+      let out = "";
+      let errors = "";
+      child.stdout.on("data", (chunk: Buffer) => {
+        out += chunk.toString();
+      });
+      child.stderr.on("data", (chunk: Buffer) => {
+        errors += chunk.toString();
+      });
+      child.on("error", reject);
+      child.on("close", (code) => {
+        if (code === 0) resolve(out);
+        else reject(new Error(`quorate ${args.join(" ")} ended with ${code}: ${errors}${out}`));
+      });
+      child.stdin.end(input ?? "");
+    });
+  }
+
+  /** Every live process of a node: daemon, guardian, and what the guardian spawned, told by the marker it gives them. */
+  processes(node: DemoNode): number[] {
+    const found: number[] = [];
+    for (const entry of readdirSync("/proc")) {
+      if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
+      if (belongsTo(Number(entry), node.directory)) found.push(Number(entry));
+    }
+    return found;
+  }
+
+  /** SIGSTOP to everything of the node: from outside it is silent, as in a power cut; nothing of it can clean up. */
+  freeze(node: DemoNode): number[] {
+    const pids = this.processes(node);
+    for (const pid of pids) signal(pid, "SIGSTOP");
+    this.#forget(node);
+    return pids;
+  }
+
+  #forget(node: DemoNode): void {
+    this.#clients.get(node.name)?.close();
+    this.#clients.delete(node.name);
+  }
+
+  /** Kills what is left of the nodes and removes their directories. */
+  async destroy(): Promise<void> {
+    this.disconnect();
+    for (let round = 0; round < 100; round += 1) {
+      const left = this.nodes.flatMap((node) => this.processes(node));
+      if (left.length === 0) break;
+      for (const pid of left) signal(pid, "SIGKILL");
+      await sleep(LOOK_MS);
+    }
+    const left = this.nodes.flatMap((node) => this.processes(node));
+    if (left.length > 0) throw new Error(`processes that do not end: ${left.join(" ")}`);
+    rmSync(this.base, { recursive: true, force: true });
+  }
+
+  disconnect(): void {
+    for (const node of this.nodes) this.#forget(node);
+  }
+
+  logTail(node: DemoNode): string {
+    const texts = ["quorated.log", "quorate-guardian.log"].map((file) => {
+      try {
+        return `${file}: ${readFileSync(join(node.directory, file), "utf8").split("\n").slice(-15).join("\n")}`;
+      } catch {
+        return `${file}: none`;
+      }
+    });
+    return texts.join("\n");
+  }
+
+  /** Writes a file beside the nodes. */
+  write(name: string, text: string): string {
+    const path = join(this.base, name);
+    writeFileSync(path, text);
+    return path;
+  }
+}
+
+/** The guardian's marker in the environment, or one of our programs with this directory among its arguments. */
+function belongsTo(pid: number, directory: string): boolean {
+  try {
+    const state = /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
+    if (state === "Z" || state === "X") return false;
+    const args = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    if (args.includes(directory) && args.some((word) => /app\/(daemon|guardian)\/main/.test(word))) return true;
+    return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(`QUORATE_NODE_DIR=${directory}`);
+  } catch {
+    // Gone since the listing, or not ours to read.
+    return false;
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Looks until `found` gives something; fails with `what` after `timeoutMs`. */
+export async function until<T>(
+  what: string,
+  timeoutMs: number,
+  found: () => Promise<T | null | undefined | false> | T | null | undefined | false,
+): Promise<T> {
+  const untilMs = Date.now() + timeoutMs;
+  for (;;) {
+    let last: unknown = null;
+    try {
+      const value = await found();
+      if (value !== null && value !== undefined && value !== false) return value;
+    } catch (error) {
+      if (!(error instanceof ApiFault)) throw error;
+      last = error;
+    }
+    if (Date.now() > untilMs) throw new Error(`not within ${timeoutMs} ms: ${what}`, last === null ? {} : { cause: last });
+    await sleep(LOOK_MS);
+  }
+}
+
+/** Ports that nobody listens on now. They are bound together first, so that they differ. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
+          const server = createServer();
+          server.once("error", reject);
+          server.listen(0, "127.0.0.1", () => resolve(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
