@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { InvariantError, invariant, type LogIndex, type MemberId } from "../../core/base/index.ts";
+import { invariant, type LogIndex, type MemberId } from "../../core/base/index.ts";
 import type { EntryId, SnapshotChunk, SnapshotMeta } from "../../core/raft/index.ts";
 import type { CommandCodec } from "../wire/index.ts";
 import { Batch, type Layout } from "./batch.ts";
@@ -240,7 +240,7 @@ class Store<C> implements RaftStore<C> {
 
   async #commit(operations: readonly DiskOperation[]): Promise<void> {
     const startedMs = this.#options.now();
-    await this.#options.disk.write(operations, { sync: true });
+    await orFailed(this.#options.disk.write(operations, { sync: true }));
     this.#stats.lastSyncMs = this.#options.now() - startedMs;
     this.#stats.syncedWrites += 1;
     for (const one of operations) this.#stats.bytesWritten += one.key.length + (one.kind === "put" ? one.value.length : 0);
@@ -248,8 +248,7 @@ class Store<C> implements RaftStore<C> {
 
   /** A failed write or sync is the end of this handle: the kernel may have dropped the pages (ATC20, RAFT.md §6). */
   #die(cause: unknown, items: readonly Waiting<C>[]): void {
-    const known = cause instanceof StoreError || cause instanceof InvariantError;
-    this.#dead ??= known ? cause : new StoreError("the disk refused a write", { code: "STORE_FAILED" }, cause);
+    this.#dead ??= cause instanceof Error ? cause : new StoreError(String(cause), { code: "STORE_FAILED" });
     const waiting = [...items, ...this.#queue];
     this.#queue = [];
     this.#inFlight = [];
@@ -259,7 +258,7 @@ class Store<C> implements RaftStore<C> {
   async #writeSlot(sync: boolean): Promise<void> {
     await this.#slotBusy;
     const slot = this.#layout.hard.sequence % 2 === 0 ? 0 : 1;
-    await this.#options.slots.write(slot, watermarkOf(this.identity, this.#layout.hard), { sync });
+    await orFailed(this.#options.slots.write(slot, watermarkOf(this.identity, this.#layout.hard), { sync }));
     if (sync) this.#slotSyncedAtMs = this.#options.now();
   }
 
@@ -284,7 +283,7 @@ class Store<C> implements RaftStore<C> {
       const bytes = this.#slotNext;
       this.#slotNext = null;
       const sync = this.#options.now() - this.#slotSyncedAtMs >= WATERMARK_SYNC_MS;
-      await this.#options.slots.write(slot, bytes, { sync });
+      await orFailed(this.#options.slots.write(slot, bytes, { sync }));
       if (sync) this.#slotSyncedAtMs = this.#options.now();
       slot = slot === 0 ? 1 : 0;
     }
@@ -295,10 +294,8 @@ class Store<C> implements RaftStore<C> {
     while (this.#layout.garbage.length > 0 && this.#queue.length === 0 && this.#dead === null) {
       const slice = this.#layout.garbage.splice(0, SLICE_KEYS_MAX);
       try {
-        await this.#options.disk.write(
-          slice.map((key) => ({ kind: "delete", key })),
-          { sync: false },
-        );
+        const deletes = slice.map((key) => ({ kind: "delete", key }) as const);
+        await orFailed(this.#options.disk.write(deletes, { sync: false }));
       } catch (cause) {
         this.#die(cause, []);
       }
@@ -336,7 +333,7 @@ class Store<C> implements RaftStore<C> {
   async #putChunk(generation: number, number: number, chunk: { offset: number; data: Uint8Array }): Promise<void> {
     const key = chunkKey(generation, number);
     try {
-      await this.#options.disk.write([{ kind: "put", key, value: seal(key, chunk) }], { sync: true });
+      await orFailed(this.#options.disk.write([{ kind: "put", key, value: seal(key, chunk) }], { sync: true }));
     } catch (cause) {
       this.#die(cause, []);
       throw this.#dead ?? cause;
@@ -434,6 +431,15 @@ class Store<C> implements RaftStore<C> {
     while (this.#slotBusy !== null) await this.#slotBusy;
     await this.#options.slots.close();
     await this.#options.disk.close();
+  }
+}
+
+/** Names a refusal of the disk for what it is; defects of ours keep their own names. */
+async function orFailed(writing: Promise<void>): Promise<void> {
+  try {
+    await writing;
+  } catch (cause) {
+    throw cause instanceof StoreError ? cause : new StoreError("the disk refused a write", { code: "STORE_FAILED" }, cause);
   }
 }
 
