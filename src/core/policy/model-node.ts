@@ -20,7 +20,8 @@ export class PolicyNode {
   readonly index: number;
   readonly id: string;
   readonly name: string;
-  readonly kind: NodeKind;
+  /** Set when the node is created; a listed `remote` node becomes `guest` when its connection turns out to have a launcher. */
+  kind: NodeKind;
   /** A guest node that belongs to a bundle replica (unpack). */
   isBundleNode = false;
   /** Has a `node` entry in the configuration (unpack). */

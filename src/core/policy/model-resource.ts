@@ -83,6 +83,9 @@ export class Resource {
   targetRole: Role = ROLE.unknown;
   managed = true;
   maintenance = false;
+  /** What configuration says of the two above, before status and assignment change them. */
+  configuredManaged = true;
+  configuredMaintenance = false;
   /** Implies unmanaged. Also by status and tickets. */
   blocked = false;
   stickiness: Score = 0;

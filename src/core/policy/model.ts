@@ -5,6 +5,10 @@ import type { FailedAction, StatusNeed } from "./model-history.ts";
 import type { PolicyNode } from "./model-node.ts";
 import type { Resource } from "./model-resource.ts";
 import type { ClusterOptions } from "./model-values.ts";
+import type { NodeTable } from "./node-table.ts";
+import type { Block } from "./unpack/blocks.ts";
+import type { HistoryIndex } from "./unpack/history.ts";
+import type { Lookup } from "./unpack/rules.ts";
 
 /** What the caller may ask of a run beyond the plan itself. */
 export type ScheduleOptions = {
@@ -21,12 +25,28 @@ export type ScoreReport = {
   readonly scores: readonly { readonly node: PolicyNode; readonly score: number }[];
 };
 
+/** What `unpack` keeps to answer later questions quickly; private to `core/policy/unpack`. */
+export type ModelCaches = {
+  readonly lookup: Lookup;
+  readonly resourceDefaults: readonly Block[];
+  readonly operationDefaults: readonly Block[];
+  /** Entries of a new table in a symmetric cluster; null after the set of nodes changed. */
+  seed: NodeTable | null;
+  readonly parameterBlocks: Map<Resource, { readonly blocks: readonly Block[]; readonly constant: ReadonlyMap<string, string> | null }>;
+  readonly parameters: Map<Resource, Map<PolicyNode | null, ReadonlyMap<string, string>>>;
+  readonly settings: Map<string, ReadonlyMap<string, string>>;
+  readonly digests: Map<string, unknown>;
+  histories: HistoryIndex | null;
+};
+
 export type PromotionReport = { readonly instance: Resource; readonly node: PolicyNode | null; readonly score: number };
 
 /** Everything one run knows. Created by `unpack`, completed by `constrain` and `assign`; read by the later phases. */
 export type Model = {
   // --- unpack ---
   readonly cib: Element;
+  /** The `status` section. */
+  readonly statusElement: Element | undefined;
   readonly nowSec: number;
   readonly hash: Hash;
   readonly want: ScheduleOptions;
@@ -64,6 +84,8 @@ export type Model = {
   readonly warnings: string[];
   /** status.md 28.3, taken right after status is read. */
   counts: { primitives: number; disabled: number; blocked: number };
+
+  readonly caches: ModelCaches;
 
   // --- constrain ---
   readonly locations: Location[];

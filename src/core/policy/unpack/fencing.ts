@@ -1,0 +1,62 @@
+import type { Model } from "../model.ts";
+import type { PolicyNode } from "../model-node.ts";
+import type { Resource } from "../model-resource.ts";
+
+/** Whether a node can be fenced in the present situation (status.md 21.2). */
+export function canFence(model: Model, node: PolicyNode): boolean {
+  if (node.isGuest) {
+    const launcher = node.launcher;
+    return launcher !== null && launcher.activeNodes.every((host) => host.online || canFence(model, host));
+  }
+  const { options } = model;
+  if (!options.fencingEnabled || !model.fencingDevicesExist) return false;
+  if (model.quorate || options.noQuorumPolicy === "ignore") return true;
+  if (!node.online) return false;
+  if (node.kind === "cluster" || options.fenceRemoteWithoutQuorum) return true;
+  const connection = node.connection;
+  return connection === null || model.nodes.every((host) => !connection.table.has(host.index) || host.online);
+}
+
+/**
+ * Notes that a node must be fenced (status.md 21.4). Whether an action results is decided at the end (21.7). Also called
+ * by `constrain` (tickets) and by the action phases.
+ */
+export function fenceNode(model: Model, node: PolicyNode, reason: string, priorityDelay = false): void {
+  if (node.isGuest) {
+    resetGuest(model, node, reason);
+    return;
+  }
+  if (node.formerGuest) {
+    if (node.connection !== null) markFailedStop(node.connection);
+    return;
+  }
+  if (node.kind === "remote") {
+    if (node.connection !== null && !node.connection.managed)
+      model.warnings.push(`${node.name} needs fencing but its connection is unmanaged`);
+    else node.reset = true;
+    node.unclean = true;
+    node.fencing ??= { reason, priorityDelay };
+    return;
+  }
+  if (node.unclean) return;
+  node.unclean = true;
+  node.fencing ??= { reason, priorityDelay };
+}
+
+/** A guest is "fenced" by recovering its launcher. */
+function resetGuest(model: Model, node: PolicyNode, reason: string): void {
+  const launcher = node.launcher;
+  if (launcher === null || launcher.failed) return;
+  if (!launcher.managed) {
+    model.warnings.push(`guest node ${node.name} needs recovery (${reason}) but ${launcher.id} is unmanaged`);
+    return;
+  }
+  node.reset = true;
+  markFailedStop(launcher);
+}
+
+/** The resource counts as failed and must be stopped. */
+export function markFailedStop(resource: Resource): void {
+  resource.failed = true;
+  resource.failedStop = true;
+}
