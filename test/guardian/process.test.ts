@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { term } from "../../src/core/base/index.ts";
@@ -101,13 +101,8 @@ describe("the guardian process", () => {
     }
     await link.next("result", (result) => result.key === "start web" && result.outcome.kind === "exited" && result.outcome.code === 0);
     await link.next("result", (result) => result.key === "start r1");
-    // D never moves back, so the short deadline is that of a guardian which is started anew with it: here by its own file.
     link.socket.destroy();
-    await guardian.kill();
-    const file = join(guardian.directory, "run", "guardian.deadline");
-    assert.ok(existsSync(file));
-    writeFileSync(file, "");
-    await guardian.start();
+    await guardian.restartWithoutDeadline();
     const again = await guardian.connect();
     assert.equal(again.welcome.planVersion, 1);
     const atMs = monotonicMs() + 300;
@@ -160,16 +155,21 @@ describe("the guardian process", () => {
     await guardian.start();
     const { link, welcome } = await guardian.connect();
     link.send({ kind: "plan", plan: plan(1, [step(OWN)]) });
-    link.send({ kind: "deadline", term: term(1), atMonotonicMs: monotonicMs() + 1_500 });
+    link.send({ kind: "deadline", term: term(1), atMonotonicMs: monotonicMs() + 600_000 });
     link.send({ kind: "run", key: "k", origin: origin({ term: 1, ...welcome }), action: action(OWN), planVersion: 1 });
     await link.next("result");
     const pids = readFileSync(state, "utf8").trim().split("\n").map(Number);
     assert.equal(pids.length, 2);
     const started = pids.map((pid) => ({ pid, startTicks: readProcess(pid)?.startTicks ?? 0 }));
-    await link.next("tripped");
-    assert.deepEqual(await link.next("stopped"), { kind: "stopped", resource: "r1", proven: true });
-    for (const each of started) assert.equal(isAlive(each.pid, each.startTicks), false);
+    for (const each of started) assert.equal(isAlive(each.pid, each.startTicks), true);
     link.socket.destroy();
+    await guardian.restartWithoutDeadline();
+    const again = await guardian.connect();
+    again.link.send({ kind: "deadline", term: term(1), atMonotonicMs: monotonicMs() + 50 });
+    await again.link.next("tripped");
+    assert.deepEqual(await again.link.next("stopped"), { kind: "stopped", resource: "r1", proven: true });
+    for (const each of started) assert.equal(isAlive(each.pid, each.startTicks), false);
+    again.link.socket.destroy();
   });
 
   it("takes up its work again after kill -9: resources stay, interrupted actions run anew, ten times", async () => {

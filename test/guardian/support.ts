@@ -83,13 +83,19 @@ export class Conversation {
     fits: (message: Extract<FromGuardian, { readonly kind: Kind }>) => boolean = () => true,
   ): Promise<Extract<FromGuardian, { readonly kind: Kind }>> {
     type Wanted = Extract<FromGuardian, { readonly kind: Kind }>;
-    const wanted = (message: FromGuardian): message is Wanted => message.kind === kind && fits(message as Wanted);
+    const message = await this.first((candidate) => candidate.kind === kind && fits(candidate as Wanted), kind);
+    return message as Wanted;
+  }
+
+  /** The first message not yet taken that fits. */
+  async first(fits: (message: FromGuardian) => boolean, what: string): Promise<FromGuardian> {
     const until = performance.now() + PATIENCE_MS;
     for (;;) {
-      const at = this.#heard.findIndex(wanted);
-      if (at >= 0) return this.#heard.splice(at, 1)[0] as Wanted;
-      if (this.closed) throw new Error(`the link closed before ${kind}; heard: ${this.#heard.map((item) => item.kind).join(" ")}`);
-      await this.#more(until, kind);
+      const at = this.#heard.findIndex(fits);
+      const found = at >= 0 ? this.#heard.splice(at, 1)[0] : undefined;
+      if (found !== undefined) return found;
+      if (this.closed) throw new Error(`the link closed before ${what}; heard: ${this.#heard.map((item) => item.kind).join(" ")}`);
+      await this.#more(until, what);
     }
   }
 
@@ -181,6 +187,16 @@ export class GuardianUnderTest {
     const link = new Conversation(this.socketPath);
     link.send({ kind: "hello", protocol: 1, node: "n1", daemonBoot: 1, ...over });
     return { link, welcome: await link.next("welcome") };
+  }
+
+  /**
+   * Ends it and starts it anew without its deadline. D never moves back, so this is how a test that first needed time to start
+   * things gets a near one without racing the clock.
+   */
+  async restartWithoutDeadline(): Promise<void> {
+    await this.kill();
+    writeFileSync(join(this.directory, "run", "guardian.deadline"), "");
+    await this.start();
   }
 
   ledgerLines(): { readonly resource: string; readonly operation: string; readonly pid: number }[] {
