@@ -1,1 +1,17 @@
+export {
+  AUTHORITY_LIFE_MS,
+  CERTIFICATE_LIFE_MS,
+  type CertificateFacts,
+  CLOCK_ALLOWANCE_MS,
+  certificateHash,
+  createAuthority,
+  createRequest,
+  isIssuedBy,
+  issueCertificate,
+  needsRenewal,
+  readCertificate,
+} from "./certificates.ts";
+export { PkiError, type PkiErrorCode } from "./errors.ts";
+export { loadIdentity, saveIdentity } from "./identity.ts";
+export { formatToken, makeToken, parseToken, TOKEN_LIFE_MS, tokenHash, verifyToken } from "./tokens.ts";
 export type { Authority, CertificateRequest, JoinToken, NodeIdentity, ParsedToken, TokenRecord, TokenVerdict } from "./types.ts";
