@@ -1,4 +1,5 @@
 import { durationMs, expectWords, integerOf, parseArguments } from "./arguments.ts";
+import { serviceCommands } from "./cluster-service.ts";
 import { waitIdle } from "./context.ts";
 import { type CliContext, type Command, CommandError, type Level } from "./level.ts";
 import { completeNodes, nodeNames } from "./names.ts";
@@ -233,7 +234,7 @@ function withoutUndefined(params: Readonly<Record<string, unknown>>): Record<str
 export const clusterLevel: Level = {
   name: "cluster",
   help: "form, enter, leave and look after the cluster",
-  commands: [init, token, join, status, health, remove, votes, transfer, detach, stop, waitForStartup, waitIdleCommand],
+  commands: [init, token, join, status, health, remove, votes, transfer, ...serviceCommands, detach, stop, waitForStartup, waitIdleCommand],
   levels: [],
 };
 

@@ -20,13 +20,16 @@ async function main(argv: readonly string[]): Promise<number> {
   if (line.kind === "printed") return line.exitCode;
   const color = line.options.display === "color";
   const terminalOptions = { color, force: line.options.force, no: line.options.no };
-  if (line.words[0] === "simulate" || line.words[0] === "import") {
-    return runProgram(line.words[0], line.words.slice(1), line);
-  }
+  if (line.words[0] === "simulate") return simulate(line.words.slice(1));
   if (line.file !== null && line.file !== "-" && !existsSync(line.file)) {
     processTerminal({ ...terminalOptions, interactive: false }).error(`cannot read ${line.file}`);
     return EXIT_NO_FILE;
   }
+  if (line.words[0] === "configure" && line.words[1] === "--server") {
+    const { runConfigureServer } = await import("./configure-server.ts");
+    return runConfigureServer(process.stdin, process.stdout);
+  }
+  if (line.words[0] === "__complete") return completeForShell(line);
   const mode = await modeOf(line);
   const terminal = batchTerminal(processTerminal({ ...terminalOptions, interactive: mode === "interactive" }));
   const context = openContext(terminal, mode, line.options);
@@ -103,6 +106,16 @@ async function runBatch(shell: Shell, input: NodeJS.ReadableStream, terminal: Ba
   return failed ? EXIT_FAILED : 0;
 }
 
+/** Words that may come next, one a line: what the completion of bash asks for, with the line typed so far. */
+async function completeForShell(line: CommandLine): Promise<number> {
+  const terminal = processTerminal({ color: false, interactive: false, force: false, no: false });
+  const context = openContext(terminal, "one-shot", line.options);
+  const typed = line.words[1] ?? "";
+  for (const { word } of await new Shell(rootLevel(), context).complete(typed)) terminal.out(word);
+  context.close();
+  return 0;
+}
+
 interface BatchTerminal extends Terminal {
   /** Messages name this line of the text from now on. */
   at(line: number | null): void;
@@ -120,12 +133,25 @@ function batchTerminal(terminal: Terminal): BatchTerminal {
   };
 }
 
-/** Commands that are programs of their own, with their own options; loaded alone because they are run in long loops. */
-async function runProgram(name: "simulate" | "import", args: readonly string[], line: CommandLine): Promise<number> {
-  void args;
-  void line;
-  throw new CommandError(`${name}: No such command`);
+/** Simulation is a program of its own, with its own options; loaded alone because it is run in long loops. */
+async function simulate(args: readonly string[]): Promise<number> {
+  const { runSimulate } = await import("./simulate.ts");
+  return runSimulate(args, {
+    stdin: process.stdin,
+    write: (text) => {
+      process.stdout.write(text);
+    },
+    error: (text) => {
+      process.stderr.write(text);
+    },
+  });
 }
+
+// Whoever reads us may stop early, as `head` does: that is no failure of ours.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
 
 try {
   // Setting the code instead of exiting lets what was written to a pipe arrive.

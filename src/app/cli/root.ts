@@ -63,6 +63,11 @@ export function rootLevel(): Level {
     commands: [status, maintenance, wait, watch],
     levels: [
       {
+        name: "configure",
+        help: "the configuration: what there is, where it may run, how it belongs together",
+        load: async () => (await import("./configure.ts")).configureLevel(),
+      },
+      {
         name: "cluster",
         help: "form, enter, leave and look after the cluster",
         load: async () => (await import("./cluster.ts")).clusterLevel,
@@ -75,6 +80,7 @@ export function rootLevel(): Level {
         help: "shadow configurations: try changes without touching the cluster",
         load: async () => (await import("./shadow.ts")).cibLevel,
       },
+      { name: "ra", help: "agents that are installed on this machine", load: async () => (await import("./ra.ts")).raLevel },
     ],
   };
 }
