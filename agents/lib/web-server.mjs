@@ -4,6 +4,8 @@ import { createServer } from "node:http";
 const [, address, port, node, text] = process.argv.slice(2);
 const server = createServer((request, response) => {
   response.setHeader("connection", "close");
+  // By this the agent knows that its own server answers, not another one on the same port.
+  response.setHeader("x-quorate-pid", String(process.pid));
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.writeHead(405).end();
     return;
@@ -12,8 +14,7 @@ const server = createServer((request, response) => {
   response.end(`${text} ${node}\n`);
 });
 server.on("error", (error) => {
-  process.stderr.write(`${error.message}\n`);
-  process.exit(1);
+  process.stderr.write(`${error.message}\n`, () => process.exit(1));
 });
 server.listen(Number(port), address);
 // Nothing is worth waiting for: whoever stops us wants the port back.

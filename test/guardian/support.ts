@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { incarnation, logIndex, term } from "../../src/core/base/index.ts";
 import type { AgentAction, FromGuardian, IntentOrigin, StopPlan, StopStep, ToGuardian } from "../../src/core/ports/index.ts";
+import { hasMarkers, listProcesses, signal } from "../../src/io/agents/index.ts";
 import { encodeFrame, FrameReader, readFromGuardian } from "../../src/io/executor/index.ts";
 
 /** The checkout, from `test` as from `dist/test`. */
@@ -208,9 +209,12 @@ export class GuardianUnderTest {
       .map(([, , resource = "", operation = "", pid = "0"]) => ({ resource, operation, pid: Number(pid) }));
   }
 
-  /** Kills the process and removes the directory. */
+  /** Kills the process and whatever its actions left, and removes the directory. */
   async dispose(): Promise<void> {
     await this.kill();
+    for (const info of listProcesses()) {
+      if (hasMarkers(info.pid, [`QUORATE_NODE_DIR=${this.directory}`])) signal(info.pid, "SIGKILL");
+    }
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
