@@ -178,6 +178,9 @@ export function checkConfiguration(
   }
   const count = memberIds(configuration).length;
   if (count > limits.members) return { reason: "limit-members", detail: `${count} members, the limit is ${limits.members}` };
+  if ([...configuration.voters.keys()].every((id) => configuration.witnesses.has(id))) {
+    return { reason: "change-invalid", detail: "only witnesses would be left to vote; a witness never leads for long" };
+  }
   return null;
 }
 

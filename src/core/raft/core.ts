@@ -26,10 +26,10 @@ import {
   type Leadership,
   memberState,
   ownOrigin,
+  reportedStoreAgeMs,
   type Server,
   sendNow,
   startServer,
-  storeAgeMs,
 } from "./state.ts";
 import { statusOf } from "./status.ts";
 import { driveStall, driveWitness, expireTransfer, startTransfer, watchStore } from "./transfer.ts";
@@ -126,10 +126,10 @@ export function stepServer<C>(server: Server<C>, input: Input<C>): void {
 function setNow<C>(server: Server<C>, nowMs: number): void {
   invariant(Number.isSafeInteger(nowMs), "times are integer milliseconds");
   server.now = Math.max(server.now, nowMs);
+  watchStore(server);
 }
 
 function onTick<C>(server: Server<C>): void {
-  watchStore(server);
   expireReads(server);
   const { leadership } = server;
   if (leadership === null) {
@@ -233,7 +233,7 @@ function answerOldLeader<C>(server: Server<C>, to: MemberId): void {
     prevIndex: logIndex(0),
     hintIndex: logIndex(0),
     hintTerm: server.log.mark.term,
-    storeAgeMs: storeAgeMs(server),
+    storeAgeMs: reportedStoreAgeMs(server),
     state: memberState(server),
   });
 }
@@ -324,8 +324,6 @@ function answerOf<C>(server: Server<C>, peer: Peer, leadership: Leadership, mess
  * holds its last entry: an entry that was overwritten and written again must not count by the old ack (ABA).
  */
 function onStored<C>(server: Server<C>, ticket: WriteTicket): void {
-  const done = server.tickets.find((one) => one.sequence === ticket.sequence);
-  if (done !== undefined && server.now - done.handedMs >= server.settings.timing.storeHealthyMs) server.slowWriteMs = server.now;
   server.tickets = server.tickets.filter((one) => one.sequence > ticket.sequence);
   const { log, settings } = server;
   const careless = settings.faults.has("stale-stored-ack");
@@ -365,14 +363,13 @@ function onForgetLeader<C>(server: Server<C>): void {
 function nextWakeMs<C>(server: Server<C>): number {
   const { leadership, settings } = server;
   if (leadership !== null) return leadership.nextHeartbeatMs;
-  let wake = mayCampaign(server) || server.stalled ? server.electionStartMs + server.electionTimeoutMs : Number.POSITIVE_INFINITY;
-  for (const read of server.forwardedReads) wake = Math.min(wake, read.sinceMs + 2 * settings.timing.electionMs);
+  const { electionMs, storeHealthyMs, storeStallMs, storeRecoveryMs } = settings.timing;
+  let wake = mayCampaign(server) ? server.electionStartMs + server.electionTimeoutMs : Number.POSITIVE_INFINITY;
+  for (const read of server.forwardedReads) wake = Math.min(wake, read.sinceMs + 2 * electionMs);
   const write = server.tickets[0];
   if (write !== undefined) {
-    const due =
-      write.handedMs +
-      (server.now - write.handedMs < settings.timing.storeHealthyMs ? settings.timing.storeHealthyMs : settings.timing.storeStallMs);
-    if (due > server.now) wake = Math.min(wake, due);
-  }
+    const late = server.now - write.handedMs >= storeHealthyMs;
+    wake = Math.min(wake, late ? Math.max(server.now + storeHealthyMs, write.handedMs + storeStallMs) : write.handedMs + storeHealthyMs);
+  } else if (server.stalled) wake = Math.min(wake, (server.slowWriteMs ?? 0) + storeRecoveryMs);
   return wake;
 }

@@ -7,7 +7,17 @@ import type { Peer } from "./progress.ts";
 import { quorumReached, voteResult } from "./quorum.ts";
 import { confirmReads } from "./reads.ts";
 import { checkRecovered, commitTo } from "./replication.ts";
-import { halves, type Leadership, leaderReady, memberState, peersInOrder, refuseRead, type Server, sendNow, storeAgeMs } from "./state.ts";
+import {
+  halves,
+  type Leadership,
+  leaderReady,
+  memberState,
+  peersInOrder,
+  refuseRead,
+  reportedStoreAgeMs,
+  type Server,
+  sendNow,
+} from "./state.ts";
 import type { Message } from "./types.ts";
 
 type OfKind<C, K extends Message<C>["kind"]> = Extract<Message<C>, { readonly kind: K }>;
@@ -120,7 +130,7 @@ export function onHeartbeat<C>(server: Server<C>, from: MemberId, message: OfKin
     kind: "heartbeatReply",
     round: message.round,
     nonceMs: server.now,
-    storeAgeMs: storeAgeMs(server),
+    storeAgeMs: reportedStoreAgeMs(server),
     applied: server.applied,
     state: memberState(server),
   });

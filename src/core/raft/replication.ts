@@ -14,10 +14,10 @@ import {
   memberState,
   type Origin,
   ownOrigin,
+  reportedStoreAgeMs,
   type Server,
   sendAfter,
   sendNow,
-  storeAgeMs,
   trackPeers,
   votes,
 } from "./state.ts";
@@ -169,7 +169,7 @@ function mergeEntries<C>(server: Server<C>, entries: readonly Entry<C>[]): void 
 type AppendAnswer = Pick<OfKind<unknown, "appendReply">, "ok" | "match" | "prevIndex" | "hintIndex" | "hintTerm">;
 
 export function replyAppend<C>(server: Server<C>, to: MemberId, answer: AppendAnswer): void {
-  const body = { kind: "appendReply" as const, ...answer, storeAgeMs: storeAgeMs(server), state: memberState(server) };
+  const body = { kind: "appendReply" as const, ...answer, storeAgeMs: reportedStoreAgeMs(server), state: memberState(server) };
   if (answer.ok) sendAfter(server, to, body);
   else sendNow(server, to, body);
 }

@@ -327,6 +327,11 @@ export function storeAgeMs<C>(server: Server<C>): number {
   return oldest === undefined ? 0 : server.now - oldest.handedMs;
 }
 
+/** What others are told: a store that has not recovered from a stall is no target for a transfer either. */
+export function reportedStoreAgeMs<C>(server: Server<C>): number {
+  return server.stalled ? Math.max(storeAgeMs(server), server.settings.timing.storeStallMs) : storeAgeMs(server);
+}
+
 export function ownOrigin<C>(server: Server<C>, context: number): Origin {
   return { context, member: null, boot: server.settings.boot };
 }

@@ -41,7 +41,11 @@ export type Restored<C> = {
   readonly hard: HardState;
   /** The log mark: position just before the first kept entry; index 0 of term 0 when nothing was ever deleted. */
   readonly mark: EntryId;
-  /** The newest installed or taken snapshot; null before the first. `mark.index` <= `snapshot.last.index`. */
+  /**
+   * The newest installed or taken snapshot; null before the first. `mark.index` <= `snapshot.last.index`. If the entries
+   * end before it (a damaged log) the core starts from the snapshot alone: the host must first drop the stored entries
+   * and move the stored mark to `snapshot.last`, or the next write would leave a gap.
+   */
   readonly snapshot: SnapshotMeta | null;
   /** Contiguous, `entries[0].index` = `mark.index` + 1. */
   readonly entries: readonly Entry<C>[];

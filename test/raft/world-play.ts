@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { memberId } from "../../src/core/base/index.ts";
+import { World, type WorldOptions } from "./world.ts";
+
+type Host = NonNullable<ReturnType<World["leaderHost"]>>;
+
+/** Draws faults and work for a while, then heals and demands progress. Throws at the first broken rule. */
+export function play(options: WorldOptions, forMs: number): World {
+  const world = new World(options);
+  const { random } = world;
+  const any = (): Host => [...world.hosts.values()][random.below(world.hosts.size)] as Host;
+  world.run(1500);
+  for (let ms = 0; ms < forMs; ms += 20) {
+    world.run(20);
+    const dice = random.below(100);
+    if (dice < 40) world.propose(any(), `c${ms}`);
+    else if (dice < 60) world.read(any());
+    else if (dice < 63) disturbMembership(world, any());
+    else if (dice < 65) world.transfer(any(), random.below(2) === 0 ? null : any().id);
+    else if (options.faults && dice < 72) disturb(world, any(), any());
+  }
+  world.heal();
+  finish(world);
+  return world;
+}
+
+function disturb(world: World, host: Host, other: Host): void {
+  const { random } = world;
+  const down = [...world.hosts.values()].filter((one) => one.core === null || one.disk.damaged);
+  switch (random.below(9)) {
+    case 0:
+      if (down.length * 2 < world.hosts.size) world.crash(host);
+      return;
+    case 1:
+    case 2:
+      for (const one of down) if (one.core === null) world.start(one);
+      return;
+    case 3:
+      world.cut(host.id, other.id);
+      return;
+    case 4:
+      for (const one of world.hosts.values())
+        if (one !== host)
+          for (const [a, b] of [
+            [one, host],
+            [host, one],
+          ] as const)
+            world.cut(a.id, b.id);
+      return;
+    case 5:
+      world.heal();
+      return;
+    case 6:
+      host.pausedUntil = world.now + random.below(1500);
+      return;
+    case 7:
+      host.slowDiskUntil = world.now + random.below(3000);
+      return;
+    case 8:
+      // Fewer than half of the votes may lose data (RAFT.md §10, fault classes).
+      if (down.length === 0 && world.isMinor(host)) {
+        world.crash(host);
+        world.damage(host);
+        world.start(host);
+      }
+      return;
+  }
+}
+
+function disturbMembership(world: World, host: Host): void {
+  const { random } = world;
+  // While a member is damaged its votes must stay a minority, so nothing moves them.
+  if ([...world.hosts.values()].some((one) => one.disk.damaged)) return;
+  const id = memberId(1 + random.below(world.options.members));
+  const roll = random.below(4);
+  if (roll === 0) world.change(host, [{ op: "learner", id }]);
+  else world.change(host, [{ op: "voter", id, votes: 1 + random.below(3) }]);
+}
+
+function finish(world: World): void {
+  world.run(5000);
+  const leader = world.leaderHost();
+  assert.ok(leader !== null, `L1: no leader after healing\n${world.trace.slice(-20).join("\n")}`);
+  const before = leader.core?.status().commit ?? 0;
+  world.propose(leader, "last");
+  world.run(3000);
+  const after = world.leaderHost();
+  assert.ok((after?.core?.status().commit ?? 0) > before, "L2: nothing commits after healing");
+  const commit = after?.core?.status().commit ?? 0;
+  world.run(2000);
+  for (const host of world.hosts.values()) {
+    assert.ok((host.core?.status().commit ?? 0) >= commit, `L4: member ${host.id} stays behind: ${host.core?.status().commit} < ${commit}`);
+  }
+}

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { play } from "./world-play.ts";
+
+/** `RAFT_SEEDS` multiplies the number of seeds, for long runs by hand. */
+const factor = Number(process.env["RAFT_SEEDS"] ?? 1);
+
+function seeds(count: number, each: (seed: number) => void): void {
+  for (let seed = 1; seed <= count * factor; seed += 1) {
+    try {
+      each(seed);
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+  }
+}
+
+test("a quiet cluster elects once, commits and reads", () => {
+  const world = play({ seed: 1, members: 3, faults: false }, 4000);
+  assert.ok(world.counts.commits > 50 && world.counts.reads > 20, JSON.stringify(world.counts));
+});
+
+test("safety and liveness under faults, votes of one each", () => {
+  const total = { commits: 0, elections: 0, crashes: 0, recoveries: 0, snapshots: 0, changes: 0 };
+  seeds(40, (seed) => {
+    const { counts } = play({ seed, members: 3 + (seed % 3), faults: true }, 10_000);
+    for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += counts[key];
+  });
+  for (const [what, count] of Object.entries(total)) assert.ok(count > 0, `the runs never saw ${what}`);
+});
+
+test("safety and liveness with unequal votes, a witness and a learner", () => {
+  seeds(15, (seed) => void play({ seed, members: 4, votes: [2, 3, 1, 0], witness: 3, faults: true }, 8000));
+});
+
+test("lease reads are never stale under faults and clock drift", () => {
+  let leased = 0;
+  seeds(15, (seed) => {
+    leased += play({ seed, members: 3, faults: true, leaseReads: true }, 8000).counts.leaseReads;
+  });
+  assert.ok(leased > 100, `only ${leased} lease reads`);
+});
+
+test("the same seed gives the same run, bit for bit", () => {
+  const run = (): string => play({ seed: 77, members: 5, faults: true }, 5000).fingerprint();
+  assert.equal(run(), run());
+});
