@@ -52,7 +52,7 @@ export type GuardianLinkOptions = {
  * running there nor answered. So a caller may treat `run` as said once; its answer is one `result` or one `refused`.
  */
 export interface GuardianLink {
-  /** False when `EXECUTOR_QUEUE_MAX` actions are unanswered, or when the key is already asked for. */
+  /** False when `EXECUTOR_QUEUE_MAX` actions are unanswered. A key asked for already is joined: one run, one answer. */
   run(request: RunRequest): boolean;
   cancel(key: string): void;
   /** The result was handed on durably (its proposal committed): the guardian may forget it. */
@@ -97,7 +97,8 @@ class SocketLink implements GuardianLink {
   }
 
   run(request: RunRequest): boolean {
-    if (this.#asked.size >= EXECUTOR_QUEUE_MAX || this.#asked.has(request.key)) return false;
+    if (this.#asked.has(request.key)) return true;
+    if (this.#asked.size >= EXECUTOR_QUEUE_MAX) return false;
     this.#asked.set(request.key, request);
     this.#send({ kind: "run", ...request });
     return true;
@@ -218,7 +219,11 @@ class SocketLink implements GuardianLink {
     this.#acks.clear();
     for (const key of acked) this.#send({ kind: "result.ack", key });
     for (const request of this.#asked.values()) if (!known.has(request.key)) this.#send({ kind: "run", ...request });
-    for (const key of this.#cancels) this.#send({ kind: "cancel", key });
+    for (const key of this.#cancels) {
+      // A key that nobody knows any more needs no cancelling, and must not be remembered for ever.
+      if (this.#asked.has(key) || known.has(key)) this.#send({ kind: "cancel", key });
+      else this.#cancels.delete(key);
+    }
     this.#options.onEvent({ kind: "connected", welcome });
     for (const result of welcome.results) {
       if (acked.has(result.key)) continue;
