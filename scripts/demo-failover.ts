@@ -20,7 +20,7 @@ export type Failover = {
   readonly outageMs: number;
 };
 
-type Seen = { readonly command: string; readonly summary: string; readonly atMs: number; readonly index: number };
+type Seen = { readonly command: string; readonly facts: string; readonly atMs: number; readonly index: number };
 
 /** Milliseconds in which the service must answer from another node, and in which a node must be back. */
 const TAKEOVER_TIMEOUT_MS = 60_000;
@@ -49,7 +49,7 @@ export async function failover(cluster: DemoCluster, client: ServiceClient, onSt
     survivor: answer.node,
     victimLed,
     frozenProcesses: frozen.length,
-    ...stages(seen, zeroMs, victim.name),
+    ...stages(seen, zeroMs),
     electedMs: since(electedAtMs, zeroMs),
     outageMs: answer.atMs - Math.min(lastOld.atMs, zeroMs),
   };
@@ -58,13 +58,12 @@ export async function failover(cluster: DemoCluster, client: ServiceClient, onSt
 function stages(
   seen: ReadonlyMap<number, Seen>,
   zeroMs: number,
-  victim: string,
 ): Pick<Failover, "detectedMs" | "fencingBegunMs" | "fencedMs" | "startOrderedMs" | "startedMs"> {
   const events = [...seen.values()].sort((a, b) => a.index - b.index);
-  const about = (command: string): Seen | undefined => events.find((event) => event.command === command && event.summary.includes(victim));
+  const about = (command: string): Seen | undefined => events.find((event) => event.command === command);
   const fenced = about("node.fenced");
   const ordered = events.find(
-    (event) => event.command === "intents.commit" && event.index > (fenced?.index ?? 0) && /start/.test(event.summary),
+    (event) => event.command === "intents.commit" && event.index > (fenced?.index ?? 0) && /web start on/.test(event.facts),
   );
   const started = events.find((event) => event.command === "results.record" && event.index > (ordered?.index ?? Number.POSITIVE_INFINITY));
   return {
@@ -86,7 +85,7 @@ async function watchLog(cluster: DemoCluster, node: DemoNode, seen: Map<number, 
   const read = async (): Promise<void> => {
     for await (const { event, index } of watch) {
       if (event.kind !== "applied" || seen.has(index)) continue;
-      seen.set(index, { command: String(event["command"]), summary: String(event["summary"]), atMs: Date.now(), index });
+      seen.set(index, { command: String(event["command"]), facts: JSON.stringify(event["facts"] ?? {}), atMs: Date.now(), index });
     }
   };
   // The end of the watch ends the reading; there is nobody left to tell about it.

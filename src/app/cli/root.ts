@@ -49,7 +49,10 @@ const watch: Command = {
     const params = args[0] === undefined ? {} : { from: Number(args[0]) };
     for await (const { event, index } of await (await context.api()).watch("watch", params)) {
       const facts = asRecord(event);
-      context.terminal.out(`${index}  ${String(facts["command"] ?? event.kind)}  ${String(facts["summary"] ?? "")}`);
+      const detail = Object.entries(asRecord(facts["facts"])).map(
+        ([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+      );
+      context.terminal.out([String(index), String(facts["command"] ?? event.kind), String(facts["summary"] ?? ""), ...detail].join("  "));
     }
     return true;
   },
