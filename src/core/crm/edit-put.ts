@@ -6,6 +6,7 @@ import { DEFAULT_SET_IDS } from "./grammar-others.ts";
 import { adoptIds, completeIds, definedIds, IdPool } from "./ids.ts";
 import { redirectConstraints } from "./references.ts";
 import { OBSCURED_VALUE } from "./render-sets.ts";
+import { keepIfSame } from "./same.ts";
 import {
   addToSection,
   type CrmObject,
@@ -112,7 +113,7 @@ function putPlain(configuration: Element, draft: Draft, options: PutOptions): El
   const finished = finish(configuration, draft.element, existing?.element ?? null, draft.id);
   return existing === undefined
     ? addToSection(configuration, sectionOfType(draft.type), [finished])
-    : replaceElement(configuration, existing.element, [finished]);
+    : replaceElement(configuration, existing.element, [keepIfSame(existing.element, finished)]);
 }
 
 function putTopology(configuration: Element, draft: Draft, options: PutOptions): Element {
@@ -121,7 +122,7 @@ function putTopology(configuration: Element, draft: Draft, options: PutOptions):
     throw new CrmError("CRM_DUPLICATE_ID", "fencing_topology: there is already one; delete it first, or use 'edit fencing_topology'");
   }
   const finished = finish(configuration, draft.element, old, "fencing");
-  return withSection(configuration, "fencing-topology", finished.children);
+  return old === null ? withSection(configuration, "fencing-topology", finished.children) : replaceElement(configuration, old, [keepIfSame(old, withChildren(old, finished.children))]);
 }
 
 /** A node that is known by its name or id is changed: in a typed line values are added to what it has. */
@@ -137,7 +138,7 @@ function putNode(configuration: Element, draft: Draft, options: PutOptions): Ele
   const id = idOf(known) ?? draft.id;
   const merged = options.mode === "create" ? mergeSets(known, draft.element) : draft.element;
   const drafted = withAttributes(merged, { ...draft.element.attributes, id, uname: name });
-  return replaceElement(configuration, known, [finish(configuration, drafted, known, name)]);
+  return replaceElement(configuration, known, [keepIfSame(known, finish(configuration, drafted, known, name))]);
 }
 
 function mergeSets(old: Element, added: Element): Element {
@@ -186,7 +187,8 @@ function putProperties(
   }
   const merged = mergePairs(withAttributes(existing.element, draft.element.attributes), draft.element);
   const drafted = options.mode === "create" ? merged : draft.element;
-  return replaceElement(configuration, existing.element, [finish(configuration, drafted, existing.element, draft.id)]);
+  const finished = finish(configuration, drafted, existing.element, draft.id);
+  return replaceElement(configuration, existing.element, [keepIfSame(existing.element, finished)]);
 }
 
 function putContainer(configuration: Element, draft: Draft, options: PutOptions): Element {
@@ -209,7 +211,7 @@ function putContainer(configuration: Element, draft: Draft, options: PutOptions)
   const drafted = options.improve ? withInterleave(draft, members) : draft.element;
   const finished = finish(configuration, drafted, existing?.element ?? null, draft.id);
   const whole = withChildren(finished, [...finished.children, ...members]);
-  result = old === undefined ? addToSection(result, "resources", [whole]) : replaceElement(result, old.element, [whole]);
+  result = old === undefined ? addToSection(result, "resources", [whole]) : replaceElement(result, old.element, [keepIfSame(old.element, whole)]);
   if (!options.improve) return result;
   for (const member of members) result = redirectConstraints(result, idOf(member) ?? "", draft.id);
   return result;

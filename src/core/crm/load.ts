@@ -16,6 +16,7 @@ import { putDraft } from "./edit-put.ts";
 import { atLine, CrmError } from "./errors.ts";
 import { objectTypeOf, readObject } from "./grammar.ts";
 import { definedIds, IdPool } from "./ids.ts";
+import { ordered } from "./same.ts";
 import { joinLines, tokenize } from "./tokens.ts";
 import { addToSection, findObject, listObjects, nodeNames, replaceElement, sectionOf, TOPOLOGY_ID, withSection } from "./tree.ts";
 import { hint, OBJECT_TYPES, type ObjectType } from "./words.ts";
@@ -64,7 +65,7 @@ export function xmlOfLine(line: string): string {
 /** The element of an `xml` line, checked to be an object of the configuration. */
 export function readXmlObject(text: string, parseXml: ParseXml): Element {
   const found = parse(text, parseXml);
-  const isSection = found.name === "fencing-topology" || found.name === "rsc_defaults" || found.name === "op_defaults";
+  const isSection = (SECTIONS as readonly string[]).includes(found.name);
   if (!isSection && !SECTION_OF_ELEMENT.has(found.name))
     throw new CrmError("CRM_XML", `xml: <${found.name}> is no object of the configuration${hint(found.name, SECTION_OF_ELEMENT.keys())}`);
   if (!isSection && idOf(found) === undefined) throw new CrmError("CRM_XML", `xml: <${found.name}> needs an id`);
@@ -148,7 +149,7 @@ const ORDER: readonly ObjectType[] = [
 
 function positionOf(entry: Entry): number {
   if (entry.kind === "draft") return ORDER.indexOf(entry.draft.type);
-  if (entry.element.name === "rsc_defaults" || entry.element.name === "op_defaults") return ORDER.indexOf(entry.element.name);
+  if (isSectionName(entry.element.name) && entry.element.name !== "fencing-topology") return ORDER.length;
   const type = listObjects(element("configuration", {}, [element(sectionFor(entry.element), {}, [entry.element])]))[0]?.type ?? null;
   return type === null ? ORDER.length : ORDER.indexOf(type);
 }
@@ -196,11 +197,7 @@ function putEntry(
 
 /** Puts an element as it is. Ids inside must be free; an object with the same id is replaced. */
 export function putElement(configuration: Element, found: Element, section: Section = sectionFor(found)): Element {
-  if (found.name === "fencing-topology") return withSection(configuration, "fencing-topology", found.children);
-  if (found.name === "rsc_defaults" || found.name === "op_defaults") {
-    const name = found.name;
-    return found.children.reduce((result, child) => putElement(result, child, name), configuration);
-  }
+  if (isSectionName(found.name)) return putSection(configuration, found, found.name);
   const id = idOf(found) ?? "";
   const existing = listObjects(configuration).find((object) => object.id === id && (object.type === "node") === (found.name === "node"));
   if (found.name === "fencing-level") return putLevel(configuration, found);
@@ -217,6 +214,20 @@ export function putElement(configuration: Element, found: Element, section: Sect
     if (object?.section === "resources" && inner !== id) result = replaceElement(result, object.element, []);
   }
   return addToSection(result, section, [found]);
+}
+
+function isSectionName(name: string): name is Section {
+  return (SECTIONS as readonly string[]).includes(name);
+}
+
+/** A whole topology replaces the one there is; of other sections the objects are put, and comments that are not there yet. */
+function putSection(configuration: Element, found: Element, name: Section): Element {
+  const objects = found.children.filter((child) => child.name !== COMMENT);
+  const known = sectionOf(configuration, name)?.children ?? [];
+  const comments = found.children.filter((child) => child.name === COMMENT && !known.some((each) => each.name === COMMENT && each.text === child.text));
+  if (name === "fencing-topology" && objects.length > 0) return withSection(configuration, name, found.children);
+  const put = objects.reduce((result, child) => putElement(result, child, name), configuration);
+  return comments.length === 0 ? put : addToSection(put, name, comments);
 }
 
 function putLevel(configuration: Element, level: Element): Element {
@@ -268,7 +279,7 @@ function shapeOf(configuration: Element): string {
     );
     return [each.name, attributes.sort(), each.children.map(bare)];
   };
-  const texts = listObjects(configuration).map((object) => `${object.section} ${object.id} ${JSON.stringify(bare(object.element))}`);
+  const texts = listObjects(configuration).map((object) => `${object.section} ${object.id} ${JSON.stringify(bare(ordered(object.element)))}`);
   return texts.sort().join("\n");
 }
 

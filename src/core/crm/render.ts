@@ -55,9 +55,9 @@ function joinPieces(pieces: Pieces, wrap: boolean): string {
   return pieces.join(wrap ? " \\\n\t" : " ");
 }
 
-/** crmsh leaves out `boolean-op="and"` around nested rules; it is the default. */
+/** Where operators are mixed, crmsh leaves out the `boolean-op="and"` around the other one; it is the default. */
 function withoutDefaults(of: Element): Element {
-  const nested = of.name === "rule" && of.children.some((child) => child.name === "rule");
+  const nested = of.name === "rule" && of.children.some((child) => child.name === "rule" && attributeOf(child, "boolean-op") === "or");
   const children = of.children.map(withoutDefaults);
   const own = nested && attributeOf(of, "boolean-op") === "and" ? withAttributes(of, { "boolean-op": null }) : of;
   return withChildren(own, children);
@@ -146,12 +146,12 @@ const BUNDLE_PARTS = ["docker", "podman", "rkt", "network", "storage", "meta_att
 
 /**
  * What is compared: nested ids are generated, so they do not count (but for those the language shows); the order of rules
- * before pairs, of a bundle's parts and of fencing levels says nothing; neither does an expression's `type="string"` that
+ * before pairs in a resource, of a bundle's parts and of fencing levels says nothing; neither does an expression's `type="string"` that
  * `show` leaves out.
  */
 function meaningOf(of: Element, top: boolean): Element {
   let children = of.children.filter((child) => !RESOURCE_ELEMENTS.has(child.name)).map((child) => meaningOf(child, false));
-  if (children.some((child) => child.name === "rule") && children.some((child) => child.name === "nvpair")) {
+  if (!top && children.some((child) => child.name === "rule") && children.some((child) => child.name === "nvpair")) {
     children = [...children.filter((child) => child.name === "rule"), ...children.filter((child) => child.name !== "rule")];
   }
   if (of.name === "bundle") children.sort((a, b) => BUNDLE_PARTS.indexOf(a.name) - BUNDLE_PARTS.indexOf(b.name));

@@ -1,5 +1,5 @@
 import { compareText } from "../base/index.ts";
-import { attributeOf, canonicalText, childrenOf, type Element, element, idOf, SECTIONS, walk, withChildren } from "../cib/index.ts";
+import { attributeOf, COMMENT, canonicalText, childrenOf, type Element, element, idOf, SECTIONS, walk, withChildren } from "../cib/index.ts";
 import { CrmError } from "./errors.ts";
 import { objectTypeOf } from "./grammar.ts";
 import { referencedIds } from "./ids.ts";
@@ -7,7 +7,7 @@ import { namedBy } from "./references.ts";
 import { renderObject } from "./render.ts";
 import { type CrmObject, listObjects, membersOf, nodeNames } from "./tree.ts";
 import { hint, OBJECT_TYPES, type ObjectType } from "./words.ts";
-import { prettyXml } from "./xml-text.ts";
+import { prettyXml, xmlPieces } from "./xml-text.ts";
 
 /** What `show`, `edit`, `filter` and `save` were asked for. */
 export type Selection = {
@@ -178,17 +178,26 @@ export function showText(
   };
   const asXml = new Set<string>();
   const texts: string[] = [];
-  const inner = new Map<string, string>();
+  const inner = new Map<CrmObject, string>();
   for (const object of objects) {
     const rendered = renderObject(object, options);
     if (rendered.form === "xml" && membersOf(object.element).length > 0) asXml.add(object.id);
-    inner.set(object.id, rendered.text);
+    inner.set(object, rendered.text);
   }
   for (const object of objects) {
     if (isInside(object, asXml)) continue;
-    texts.push(`${inner.get(object.id) ?? ""}\n`);
+    texts.push(`${inner.get(object) ?? ""}\n`);
   }
   return texts.join("");
+}
+
+/** Comments between objects, which belong to a section: one `xml` line a section. */
+export function showSectionComments(configuration: Element): string {
+  const lines = configuration.children.flatMap((section) => {
+    const comments = section.children.filter((child) => child.name === COMMENT);
+    return comments.length === 0 ? [] : [`xml ${xmlPieces(withChildren(section, comments)).join(" \\\n  ")}\n`];
+  });
+  return lines.join("");
 }
 
 /** A container shown as XML has its resources inside; they must not be shown a second time. */

@@ -32,7 +32,7 @@ import {
   xmlOfLine,
 } from "./load.ts";
 import { advisedMonitor, withMonitor } from "./new-defaults.ts";
-import { readSelection, type Selection, selectObjects, showText, showXml } from "./select.ts";
+import { readSelection, type Selection, selectObjects, showSectionComments, showText, showXml } from "./select.ts";
 import { tokenize } from "./tokens.ts";
 import { emptyConfiguration, findObject, listObjects, nodeNames, replaceElement } from "./tree.ts";
 import { type Finding, optionValue, verifyConfiguration } from "./verify.ts";
@@ -241,7 +241,8 @@ export class EditSession {
     const selection = readSelection(words);
     const objects = this.#select(selection);
     if (selection.xml) return showXml(this.#working, objects, selection, cib);
-    return showText(this.#working, objects, { wrap: style.wrap, obscure: [...style.obscure, ...selection.obscure] });
+    const text = showText(this.#working, objects, { wrap: style.wrap, obscure: [...style.obscure, ...selection.obscure] });
+    return selection.terms.length === 0 && !selection.changedOnly ? text + showSectionComments(this.#working) : text;
   }
 
   /** The value of a cluster option, else its built-in default (null with `onlySet`). */

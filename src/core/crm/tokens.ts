@@ -9,24 +9,39 @@ export type LogicalLine = { readonly text: string; readonly line: number };
 /** More than this in one logical line is refused: it is no configuration, it is a mistake (bytes of UTF-16). */
 export const LINE_MAX = 1024 * 1024;
 
-/** Joins lines that end in a backslash. A comment line is never continued. */
+/** Joins lines that end in a backslash. A comment line is never continued; a comment inside an `xml` line may be of several lines. */
 export function joinLines(text: string): LogicalLine[] {
   const result: LogicalLine[] = [];
   let pending: { text: string; line: number } | null = null;
   const physical = text.split(/\r?\n/);
   physical.forEach((raw, index) => {
     const start: { text: string; line: number } = pending ?? { text: "", line: index + 1 };
+    if (isInXmlComment(start.text)) {
+      const text = `${start.text}\n${raw}`;
+      if (isInXmlComment(text)) {
+        pending = { text, line: start.line };
+        return;
+      }
+      pending = endsInContinuation(raw) ? { text: `${text.trimEnd().slice(0, -1).trimEnd()} `, line: start.line } : null;
+      if (pending === null) result.push({ text, line: start.line });
+      return;
+    }
     const isComment = start.text === "" && raw.trimStart().startsWith("#");
     if (!isComment && endsInContinuation(raw)) {
       pending = { text: `${start.text}${raw.trimEnd().slice(0, -1).trimEnd()} `, line: start.line };
       return;
     }
-    pending = null;
-    result.push({ text: start.text === "" ? raw : start.text + raw.trimStart(), line: start.line });
+    const text = start.text === "" ? raw : start.text + raw.trimStart();
+    pending = isInXmlComment(text) ? { text, line: start.line } : null;
+    if (pending === null) result.push({ text, line: start.line });
   });
   const rest = pending as { text: string; line: number } | null;
   if (rest !== null) result.push(rest);
   return result;
+}
+
+function isInXmlComment(text: string): boolean {
+  return /^\s*xml\s/i.test(text) && text.lastIndexOf("<!--") > text.lastIndexOf("-->");
 }
 
 function endsInContinuation(raw: string): boolean {
@@ -105,9 +120,9 @@ export function quoteValue(value: string): string {
   return BARE.test(value) ? value : `"${escapeQuoted(value)}"`;
 }
 
-/** A word that is quoted only where it must be (paths, regular expressions). */
+/** A word that is quoted only where it must be: names, paths, regular expressions. */
 export function quoteWord(word: string): string {
-  return /^[^\s"'\\#{}()[\]<>$`;&|!*?]+$/.test(word) ? word : `"${escapeQuoted(word)}"`;
+  return /^[^\s"'\\]+$/.test(word) && !/^[(){}[\]#]/.test(word) ? word : `"${escapeQuoted(word)}"`;
 }
 
 function escapeQuoted(value: string): string {

@@ -9,7 +9,7 @@ function escapeAttribute(text: string, ascii: boolean): string {
     .replaceAll(">", "&gt;")
     .replaceAll('"', "&quot;")
     .replaceAll(/[\n\r\t]/g, (character) => `&#${character.charCodeAt(0)};`);
-  return ascii ? escaped.replaceAll(/[^\u0000-\u007F]/gu, (character) => `&#${character.codePointAt(0)};`) : escaped;
+  return ascii ? escaped.replaceAll(/[^ -~]/gu, (character) => `&#${character.codePointAt(0)};`) : escaped;
 }
 
 function openingTag(of: Element, ascii: boolean): string {
@@ -18,7 +18,7 @@ function openingTag(of: Element, ascii: boolean): string {
 }
 
 function commentText(of: Element): string {
-  return `<!--${(of.text ?? "").replaceAll("--", "- -").replaceAll(/\s*[\r\n]\s*/g, " ")}-->`;
+  return `<!--${(of.text ?? "").replaceAll("--", "- -")}-->`;
 }
 
 /** The tags of an element, one a piece, in ASCII: non-ASCII letters as character references. */

@@ -1,0 +1,70 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CommandError } from "./level.ts";
+
+/** Text that is loaded may be this large (bytes). */
+const TEXT_MAX_BYTES = 64 * 1024 * 1024;
+/** A filter has this long (milliseconds). */
+const FILTER_TIMEOUT_MS = 60_000;
+const FETCH_TIMEOUT_MS = 30_000;
+
+/** Text of a file, of standard input (`-`) or of a URL. */
+export async function readSource(source: string): Promise<string> {
+  if (/^https?:\/\//.test(source)) {
+    const answer = await fetch(source, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) }).catch((error: unknown) => {
+      throw new CommandError(`cannot read ${source}: ${reason(error)}`);
+    });
+    if (!answer.ok) throw new CommandError(`cannot read ${source}: ${answer.status} ${answer.statusText}`);
+    return answer.text();
+  }
+  try {
+    const bytes = readFileSync(source === "-" ? 0 : source);
+    if (bytes.length > TEXT_MAX_BYTES) throw new CommandError(`${source} is larger than ${TEXT_MAX_BYTES} bytes`);
+    return bytes.toString("utf8");
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(`cannot read ${source}: ${reason(error)}`);
+  }
+}
+
+export function writeTarget(target: string, text: string): void {
+  try {
+    writeFileSync(target, text);
+  } catch (error) {
+    throw new CommandError(`cannot write ${target}: ${reason(error)}`);
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What a shell command makes of the text. */
+export function runFilter(program: string, text: string): string {
+  const done = spawnSync("sh", ["-c", program], { input: text, timeout: FILTER_TIMEOUT_MS, maxBuffer: TEXT_MAX_BYTES });
+  if (done.error !== undefined) throw new CommandError(`filter: ${reason(done.error)}`);
+  if (done.status !== 0) {
+    const said = done.stderr.toString("utf8").trim();
+    throw new CommandError(`filter: '${program}' ended with ${done.status ?? done.signal}${said === "" ? "" : `: ${said}`}`);
+  }
+  return done.stdout.toString("utf8");
+}
+
+/** Lets a person change the text in `$EDITOR`; null when it was left as it was. */
+export function runEditor(text: string): string | null {
+  const editor = process.env["EDITOR"] ?? process.env["VISUAL"] ?? "vi";
+  const directory = mkdtempSync(join(tmpdir(), "quorate-edit-"));
+  const path = join(directory, "configuration.crm");
+  try {
+    writeFileSync(path, text, { mode: 0o600 });
+    const done = spawnSync("sh", ["-c", `${editor} "$1"`, "sh", path], { stdio: "inherit" });
+    if (done.error !== undefined) throw new CommandError(`edit: ${editor}: ${reason(done.error)}`);
+    if (done.status !== 0) throw new CommandError(`edit: ${editor} ended with ${done.status ?? done.signal}`);
+    const changed = readFileSync(path, "utf8");
+    return changed === text ? null : changed;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,323 @@
+import { element, idOf, walk } from "../../core/cib/index.ts";
+import {
+  type AgentCatalog,
+  CONFIGURE_COMMANDS,
+  CrmError,
+  EditSession,
+  explainError,
+  findObject,
+  type LoadMethod,
+  objectTypeOf,
+  resolveCommand,
+  tokenize,
+} from "../../core/crm/index.ts";
+import { parseXml } from "../../io/xml/index.ts";
+import { openAgentCatalog } from "./agent-metadata.ts";
+import { commitSession, tellFindings } from "./configure-commit.ts";
+import { completeConfigure } from "./configure-complete.ts";
+import { CONFIGURE_HELP } from "./configure-help.ts";
+import { readSource, runEditor, runFilter, writeTarget } from "./configure-host.ts";
+import { type CliContext, CommandError, type Completion, type Level } from "./level.ts";
+import { runningResources } from "./running.ts";
+import { type ConfigurationStore, openStore } from "./store.ts";
+
+/** Values of these names are hidden on a screen; what is saved or piped keeps them. */
+const OBSCURED = ["passw*"];
+
+type Open = { readonly session: EditSession; readonly store: ConfigurationStore; readonly key: string };
+
+/** The `configure` level: an editing session over the store that the options name, opened at the first command. */
+export class ConfigureLevel {
+  readonly #agents: AgentCatalog;
+  #open: Open | null = null;
+
+  constructor(agents: AgentCatalog = openAgentCatalog()) {
+    this.#agents = agents;
+  }
+
+  /** Is there something that was not committed? */
+  pendingChanges(): boolean {
+    return this.#open?.session.hasChanges ?? false;
+  }
+
+  async #session(context: CliContext): Promise<Open> {
+    const key = JSON.stringify([context.options.shadow, context.options.cibFile]);
+    const open = this.#open;
+    if (open !== null && open.key === key) return open;
+    if (open?.session.hasChanges === true) throw new CommandError("there are changes that are not committed: commit or refresh first");
+    const store = openStore(context);
+    const isFile = context.options.shadow === null && context.options.cibFile !== null;
+    const { configuration, status } = await store.read();
+    const running = store.live ? runningResources(status) : new Set<string>();
+    const session = new EditSession({
+      configuration,
+      parseXml,
+      agents: this.#agents,
+      selfFencing: !isFile,
+      newDefaults: !isFile,
+      isRunning: (id) => {
+        const object = findObject(session.configuration, id);
+        return object !== undefined && [...walk(object.element)].some((each) => running.has(idOf(each) ?? ""));
+      },
+    });
+    this.#open = { session, store, key };
+    return this.#open;
+  }
+
+  /** Runs one line. False: it failed and the reason was told. `unknown`: it is no command of this level. */
+  async execute(line: string, context: CliContext): Promise<boolean | "unknown"> {
+    const word = /^\s*(\S*)/.exec(line)?.[1] ?? "";
+    if (word === "" || word.startsWith("#")) return true;
+    try {
+      const resolved = this.#resolve(word);
+      if (resolved === null) return "unknown";
+      if (!resolved.exact) context.terminal.info(`"${word}" is accepted as "${resolved.command}"`);
+      return await this.#run(resolved.command, line, context);
+    } catch (error) {
+      if (!(error instanceof CrmError)) throw error;
+      const where = error.detail.line === null ? "" : `line ${error.detail.line}: `;
+      const [first = "", ...rest] = error.detail.line === null ? explainError(error, line.trim() === "" ? "" : line) : [error.message];
+      context.terminal.error([where + first, ...rest].join("\n"));
+      return false;
+    }
+  }
+
+  #resolve(word: string): { readonly command: string; readonly exact: boolean } | null {
+    try {
+      const resolved = resolveCommand("configure", word, CONFIGURE_COMMANDS);
+      return SHELL_WORDS.has(resolved.command) ? null : resolved;
+    } catch (error) {
+      if (error instanceof CrmError && error.detail.code === "CRM_UNKNOWN_COMMAND") return null;
+      throw error;
+    }
+  }
+
+  async #run(command: string, line: string, context: CliContext): Promise<boolean> {
+    const open = await this.#session(context);
+    const { session } = open;
+    const type = objectTypeOf(command);
+    if (type !== null) {
+      for (const warning of session.define(type, line)) context.terminal.warn(warning);
+      return true;
+    }
+    if (command === "xml") {
+      session.defineXml(line);
+      return true;
+    }
+    const words = tokenize(line)
+      .slice(1)
+      .map((token) => token.text);
+    const force = context.options.force || words.includes("--force") || words.includes("-f");
+    const plain = words.filter((each) => each !== "--force" && each !== "-f");
+    switch (command) {
+      case "delete":
+        session.remove(plain, force);
+        return true;
+      case "rename":
+        if (plain.length !== 2) throw new CommandError("rename: expected OLD NEW");
+        session.rename(plain[0] ?? "", plain[1] ?? "", force);
+        return true;
+      case "modgroup":
+        session.modgroup(words);
+        return true;
+      case "set":
+        if (words.length !== 2) throw new CommandError("set: expected ID.[OP.[INTERVAL.]]ATTRIBUTE VALUE");
+        session.set(words[0] ?? "", words[1] ?? "");
+        return true;
+      case "monitor":
+        session.monitor(words);
+        return true;
+      case "default-timeouts":
+        session.defaultTimeouts(words);
+        return true;
+      case "erase":
+        if (words.length > 1 || (words.length === 1 && words[0] !== "nodes")) throw new CommandError("erase: expected nothing, or 'nodes'");
+        session.erase(words[0] === "nodes");
+        return true;
+      default:
+        return this.#runOther(command, words, open, context);
+    }
+  }
+
+  async #runOther(command: string, words: readonly string[], open: Open, context: CliContext): Promise<boolean> {
+    const { session, store } = open;
+    switch (command) {
+      case "show":
+        return this.#show(words, session, context);
+      case "commit": {
+        const force = context.options.force || words.includes("force") || words.includes("--force");
+        return commitSession(session, store, context, force);
+      }
+      case "verify":
+        return tellFindings(session.verify(), context);
+      case "refresh":
+        session.restart((await store.read()).configuration);
+        return true;
+      case "load":
+        return load(words, session, context);
+      case "save":
+        return save(words, session, context);
+      case "edit":
+        return edit(words, session, context);
+      case "filter":
+        return filter(words, session, context);
+      case "get_property":
+        return getProperty(words, session, context);
+      case "schema":
+        context.terminal.out("pacemaker-3.9");
+        return true;
+      case "upgrade":
+        context.terminal.info("the configuration is upgraded when it is read; there is nothing to do");
+        return true;
+      case "ptest":
+      case "simulate":
+        return simulate(session, context);
+      default:
+        throw new CommandError(`configure.${command}: No such command`);
+    }
+  }
+
+  #show(words: readonly string[], session: EditSession, context: CliContext): boolean {
+    const obscure = context.terminal.interactive ? OBSCURED : [];
+    const cib = element("cib", { "validate-with": "pacemaker-3.9" });
+    const text = session.show(words, { wrap: true, obscure }, cib);
+    context.terminal.write(words[0] === "xml" ? text : colored(text, context));
+    return true;
+  }
+
+  /** Before the level is left: in batch what is pending is committed, a person is asked. */
+  async leave(context: CliContext): Promise<boolean> {
+    const open = this.#open;
+    if (open === null || !open.session.hasChanges) {
+      this.#open = null;
+      return true;
+    }
+    if (
+      context.mode === "interactive" &&
+      !(await context.terminal.confirm("There are changes pending. Do you want to commit them", true))
+    ) {
+      this.#open = null;
+      return true;
+    }
+    const committed = await commitSession(open.session, open.store, context, context.options.force);
+    if (committed || context.mode !== "interactive") this.#open = null;
+    return committed;
+  }
+
+  async complete(line: string, context: CliContext): Promise<readonly Completion[]> {
+    const { session } = await this.#session(context);
+    return completeConfigure(line, session.configuration, this.#agents);
+  }
+}
+
+/** Words that the shell itself understands at every level. */
+const SHELL_WORDS: ReadonlySet<string> = new Set(["help", "ls", "cd", "up", "end", "back", "quit", "exit", "bye", "cib"]);
+
+/** The level as the shell drives it. */
+export function configureLevel(agents?: AgentCatalog): Level {
+  const level = new ConfigureLevel(agents);
+  const commands = CONFIGURE_COMMANDS.filter((name) => !SHELL_WORDS.has(name)).map((name) => {
+    const [usage, help] = CONFIGURE_HELP[name] ?? ["", ""];
+    return {
+      name,
+      usage,
+      help,
+      run: async (args: readonly string[], context: CliContext) => (await level.execute([name, ...args].join(" "), context)) === true,
+    };
+  });
+  return {
+    name: "configure",
+    help: "the configuration: what there is, where it may run, how it belongs together",
+    commands,
+    levels: [],
+    runLine: (line, context) => level.execute(line, context),
+    leave: (context) => level.leave(context),
+    complete: (line, context) => level.complete(line, context),
+  };
+}
+
+const METHODS: readonly LoadMethod[] = ["replace", "update", "push"];
+
+/** `load [xml] replace|update|push FILE|URL|-`. */
+async function load(words: readonly string[], session: EditSession, context: CliContext): Promise<boolean> {
+  const form = words[0] === "xml" ? "xml" : "crm";
+  const [method, source, ...rest] = form === "xml" ? words.slice(1) : words;
+  const known = METHODS.find((each) => each === method);
+  if (known === undefined || source === undefined || rest.length > 0) {
+    throw new CommandError(`load: expected [xml] replace|update|push FILE${method === undefined ? "" : `, not '${words.join(" ")}'`}`);
+  }
+  for (const warning of session.load(await readSource(source), form, known)) context.terminal.warn(warning);
+  return true;
+}
+
+/** `save [xml] [SELECTION] FILE|-`. Hidden values are saved as they are. */
+function save(words: readonly string[], session: EditSession, context: CliContext): boolean {
+  const target = words.at(-1);
+  if (target === undefined || (words.length === 1 && target === "xml")) throw new CommandError("save: expected [xml] [SELECTION] FILE");
+  const text = session.show(words.slice(0, -1), { wrap: true, obscure: [] }, element("cib", { "validate-with": "pacemaker-3.9" }));
+  if (target === "-") context.terminal.write(text);
+  else writeTarget(target, text);
+  return true;
+}
+
+/** `edit [xml] [ID…|changed]`: mistakes can be corrected, the text is not lost. */
+async function edit(words: readonly string[], session: EditSession, context: CliContext): Promise<boolean> {
+  if (!context.terminal.interactive && process.env["EDITOR"] === undefined)
+    throw new CommandError("edit: there is nobody to edit; use filter, or set EDITOR");
+  let text = session.textOf(words, true);
+  for (;;) {
+    const changed = runEditor(text);
+    if (changed === null) return true;
+    text = changed;
+    try {
+      for (const warning of session.replaceSelected(words, text)) context.terminal.warn(warning);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CrmError)) throw error;
+      context.terminal.error(`${error.detail.line === null ? "" : `line ${error.detail.line}: `}${error.message}`);
+      if (!(await context.terminal.confirm("Edit again", false))) return false;
+    }
+  }
+}
+
+/** `filter PROG [xml] [ID…|changed]`: one object a line goes in, the new text comes out. */
+function filter(words: readonly string[], session: EditSession, context: CliContext): boolean {
+  const [program, ...selection] = words;
+  if (program === undefined) throw new CommandError("filter: expected PROGRAM [xml] [SELECTION]");
+  const before = session.textOf(selection, false);
+  const after = runFilter(program, before);
+  if (after === before) return true;
+  for (const warning of session.replaceSelected(selection, after)) context.terminal.warn(warning);
+  return true;
+}
+
+/** `get_property [-t] NAME…`: `-t` prints `true` or `false` for switches. */
+function getProperty(words: readonly string[], session: EditSession, context: CliContext): boolean {
+  const names = words.filter((word) => word !== "-t" && word !== "--true");
+  if (names.length === 0) throw new CommandError("get_property: expected the name of a cluster option");
+  for (const name of names) {
+    const value = session.getProperty(name, false) ?? "";
+    const truth = ["true", "yes", "on", "y", "1"].includes(value.toLowerCase()) ? "true" : "false";
+    context.terminal.out(words.length === names.length ? value : truth);
+  }
+  return true;
+}
+
+/** What a commit would change; which actions follow is what `quorate simulate` computes. */
+function simulate(session: EditSession, context: CliContext): boolean {
+  const edits = session.edits();
+  if (edits.length === 0) context.terminal.info("nothing changed");
+  for (const change of edits) {
+    const word = change.after === null ? "-" : change.before === null ? "+" : "~";
+    context.terminal.out(`${word} ${change.section} ${change.id}`);
+  }
+  return true;
+}
+
+/** Keywords in bold where the terminal shows colour. */
+function colored(text: string, context: CliContext): string {
+  if (context.options.display === "uppercase")
+    return text.replace(/^(\t?)([a-z_]+)/gm, (_, tab: string, word: string) => tab + word.toUpperCase());
+  if (!context.terminal.color) return text;
+  return text.replace(/^(\t?)([a-z_]+)/gm, "$1\u001b[1;36m$2\u001b[0m");
+}
