@@ -58,12 +58,31 @@ const watch: Command = {
   },
 };
 
+const verify: Command = {
+  name: "verify",
+  usage: "",
+  help: "check the configuration",
+  run: async (args, context) => {
+    expectWords(args, 0, 0, "verify");
+    const { configureLevel } = await import("./configure.ts");
+    return (await configureLevel().runLine?.("verify", context)) === true;
+  },
+};
+
+/** Loaded when asked for, as `status` is. */
+const report: Command = {
+  name: "report",
+  usage: "[-f FROM] [-t TO] [DEST]",
+  help: "collect configuration, status, plan, logs and versions of this node in one archive, without secrets",
+  run: async (args, context) => (await import("./report.ts")).reportCommand.run(args, context),
+};
+
 /** Where every path of words begins. Levels are loaded when they are entered. */
 export function rootLevel(): Level {
   return {
     name: "",
     help: "levels and commands; `help WORD` says more",
-    commands: [status, maintenance, wait, watch],
+    commands: [status, verify, maintenance, wait, watch, report],
     levels: [
       {
         name: "configure",

@@ -24,7 +24,7 @@ export async function viewOf(answer: Readonly<Record<string, unknown>>): Promise
 
 /** Read by the policy engine itself, so that people see what it acts on. */
 export async function viewOfCib(cib: Element, nowMs: number): Promise<ClusterView> {
-  const [{ unpack }, { viewFromModel }] = await Promise.all([import("../../core/policy/index.ts"), import("./view-model.ts")]);
+  const [{ readModel }, { viewFromModel }] = await Promise.all([import("../../core/policy/index.ts"), import("./view-model.ts")]);
   const hash = (text: string): string => createHash("md5").update(text).digest("hex");
-  return viewFromModel(unpack(cib, nowMs, hash));
+  return viewFromModel(readModel(cib, nowMs, hash));
 }
