@@ -121,7 +121,7 @@ export class NodeCore implements Host {
     this.#effects.push({ kind: "log", level, facts, text });
   }
 
-  #handle(event: NodeEvent): void {
+  #handle(event: NodeEvent): unknown {
     const { nowMs } = this;
     switch (event.kind) {
       case "tick":
@@ -276,7 +276,8 @@ export class NodeCore implements Host {
     const told = describeCommand(entry.data.command, result);
     if (told.level !== null) this.log(told.level, { index: entry.index, ...told.facts }, told.summary);
     if (result.ok) {
-      const event = { kind: "applied", command: entry.data.command.kind, summary: told.summary, atMs: state.clockMs } as const;
+      const { summary, facts } = told;
+      const event = { kind: "applied", command: entry.data.command.kind, summary, facts, atMs: state.clockMs } as const;
       this.emit({ kind: "watch", event, index: entry.index });
     }
   }

@@ -166,6 +166,8 @@ export class Requests {
       case "cluster.init":
       case "cluster.join":
         throw new RequestError("ALREADY_INITIALISED", "this node is a member of a cluster already");
+      case "internal.create":
+        return this.#create(id, params.text("clusterId"), params.text("name"));
       case "internal.token":
         return this.#write(id, [
           { kind: "token.put", hash: params.text("hash"), expiresMs: stampMs(host) + (params.optionalNumber("lifeMs") ?? 0) },
@@ -200,6 +202,11 @@ export class Requests {
       () => null,
       () => new RequestError("NO_QUORUM", "no leader confirmed this read in time", { retryable: true }),
     );
+  }
+
+  #create(id: number, clusterId: string, name: string): void {
+    const { node, memberId: member } = this.#host.options;
+    this.#write(id, [{ kind: "cluster.create", clusterId, name, node, memberId: member }]);
   }
 
   #policy(id: number): void {

@@ -147,7 +147,14 @@ export type Effect =
   | { readonly kind: "stop"; readonly reason: string };
 
 export type WatchEvent =
-  | { readonly kind: "applied"; readonly command: string; readonly summary: string; readonly atMs: number }
+  | {
+      readonly kind: "applied";
+      readonly command: string;
+      readonly summary: string;
+      /** Names and numbers of the command, never values of parameters. */
+      readonly facts: Readonly<Record<string, unknown>>;
+      readonly atMs: number;
+    }
   | { readonly kind: "reset" };
 
 /** What a proposal came to. `unknown`: it may or may not happen. */

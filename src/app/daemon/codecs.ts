@@ -1,0 +1,35 @@
+import { createHash } from "node:crypto";
+import { type CibState, decodeSnapshot, encodeSnapshot, type Proposal, type SnapshotData } from "../../core/cib/index.ts";
+import { type CommandCodec, packBytes, unpackBytes } from "../../io/wire/index.ts";
+
+const sizes = new WeakMap<Proposal, number>();
+
+/** Proposals to bytes and back. An entry that is no proposal stops the node before it acknowledges it (STYLE.md §6). */
+export const proposalCodec: CommandCodec<Proposal> = {
+  encode: (proposal) => packBytes(proposal),
+  decode: (bytes) => {
+    const value = unpackBytes(bytes) as Partial<Proposal> | null;
+    const known = typeof value === "object" && value !== null && typeof value.atMs === "number";
+    if (!known || typeof value.command !== "object" || value.command === null || typeof value.command.kind !== "string") {
+      throw new TypeError("these bytes are no proposal");
+    }
+    return value as Proposal;
+  },
+};
+
+/** Encoded size of a proposal, bytes; computed once. */
+export function sizeOfProposal(proposal: Proposal): number {
+  let size = sizes.get(proposal);
+  if (size === undefined) {
+    size = packBytes(proposal).length;
+    sizes.set(proposal, size);
+  }
+  return size;
+}
+
+/** Snapshots of the state as JSON text: equal states give equal bytes (RAFT.md §10 S12). */
+export const snapshotCodec = {
+  encode: (state: CibState): Uint8Array => Buffer.from(JSON.stringify(encodeSnapshot(state)), "utf8"),
+  decode: (bytes: Uint8Array): CibState => decodeSnapshot(JSON.parse(Buffer.from(bytes).toString("utf8")) as SnapshotData),
+  hash: (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex"),
+};

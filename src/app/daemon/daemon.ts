@@ -1,0 +1,273 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Proposal } from "../../core/cib/index.ts";
+import type { Log } from "../../core/ports/index.ts";
+import { bootstrap } from "../../core/raft/index.ts";
+import { type ApiCall, type ApiHandler, type ApiServer, createApiServer, fault, type WatchSink } from "../../io/api/index.ts";
+import { monotonicMs } from "../../io/executor/index.ts";
+import { loadIdentity, makeToken, type NodeIdentity, saveIdentity, TOKEN_LIFE_MS } from "../../io/pki/index.ts";
+import { createStoreDirectory, openStoreDirectory } from "../../io/storage/index.ts";
+import { proposalCodec } from "./codecs.ts";
+import { MemberNode } from "./member-node.ts";
+import { askToJoin, foundCluster, type Peers } from "./membership.ts";
+import type { DaemonSettings } from "./settings.ts";
+
+/** A new cluster elects and names itself, or a new member becomes a voter, within this time; milliseconds. */
+const FORMING_MS = 60_000;
+const LOOK_MS = 20;
+/** Lives of a token that an operator may ask for, seconds. */
+const TOKEN_LIFE_MAX_S = 7 * 86_400;
+
+type Phase = "uninitialised" | "joining" | "member";
+
+/** The daemon from its first start: uninitialised, then a member for good. */
+export class Daemon implements ApiHandler {
+  readonly #settings: DaemonSettings;
+  readonly #log: Log;
+  readonly #version: string;
+  readonly #onEnd: (code: number) => void;
+  #phase: Phase = "uninitialised";
+  #member: MemberNode | null = null;
+  #api: ApiServer | null = null;
+  #ending = false;
+
+  constructor(options: {
+    readonly settings: DaemonSettings;
+    readonly log: Log;
+    readonly version: string;
+    readonly onEnd: (code: number) => void;
+  }) {
+    this.#settings = options.settings;
+    this.#log = options.log;
+    this.#version = options.version;
+    this.#onEnd = options.onEnd;
+  }
+
+  async start(): Promise<void> {
+    const identity = await loadIdentity(this.#identityDirectory);
+    if (identity !== null) await this.#become(identity, { peers: [], firstStart: false });
+    this.#api = await createApiServer({ socketPath: this.#settings.apiSocket, handler: this, log: this.#log });
+    this.#log.info({ node: this.#settings.node, phase: this.#phase, socket: this.#settings.apiSocket }, "quorated is up");
+    if (existsSync(this.#namePath)) void this.#nameCluster().catch((error: unknown) => this.#fatal(error));
+  }
+
+  /** SIGTERM: resources stay with the guardian, nobody recovers them before the daemon may be back. */
+  stop(mode: "detach" | "shutdown"): void {
+    if (this.#member === null) {
+      void this.#end(0);
+      return;
+    }
+    this.#log.info({ mode }, "the daemon is asked to end");
+    this.#member.shutdown(mode);
+  }
+
+  isWatch(method: string): boolean {
+    return method === "watch";
+  }
+
+  async request(call: ApiCall): Promise<unknown> {
+    if (call.method.startsWith("internal.")) throw fault("UNKNOWN_METHOD", `there is no method ${call.method}`);
+    const params = (call.params ?? {}) as Readonly<Record<string, unknown>>;
+    switch (call.method) {
+      case "ping":
+        return { version: this.#version, apiVersion: 1, node: this.#settings.node, phase: this.#phase };
+      case "cluster.init":
+        return this.#init(call, params);
+      case "cluster.join":
+        return this.#join(call, params);
+      case "cluster.token":
+        return this.#token(params);
+      case "daemon.stop":
+        setImmediate(() => this.stop(params["mode"] === "shutdown" ? "shutdown" : "detach"));
+        return {};
+      default:
+        break;
+    }
+    if (this.#member !== null) return this.#member.request(call.method, params, call.signal);
+    if (call.method === "status") return this.#emptyStatus();
+    throw fault("NOT_INITIALISED", "this node belongs to no cluster; use `cluster init` or `cluster join`");
+  }
+
+  async watch(call: ApiCall, sink: WatchSink): Promise<{ readonly result: unknown; readonly stop: () => void }> {
+    const member = this.#needMember();
+    const from = (call.params as { from?: unknown } | null)?.from;
+    if (from !== undefined && from !== null && typeof from !== "number") throw fault("BAD_REQUEST", "parameter from must be a number");
+    const stop = member.hub.add(sink, typeof from === "number" ? from : null, member.index);
+    return { result: { index: member.index }, stop };
+  }
+
+  get #identityDirectory(): string {
+    return join(this.#settings.directory, "identity");
+  }
+
+  /** Holds the name of a cluster that was made but has not recorded its name yet. */
+  get #namePath(): string {
+    return join(this.#settings.directory, "identity", "new-cluster-name");
+  }
+
+  #emptyStatus(): unknown {
+    const { node } = this.#settings;
+    return {
+      phase: this.#phase,
+      cluster: null,
+      self: { node, memberId: null },
+      leader: null,
+      quorate: false,
+      stale: true,
+      nodes: [],
+      warnings: [],
+    };
+  }
+
+  #needMember(): MemberNode {
+    if (this.#member === null) throw fault("NOT_INITIALISED", "this node belongs to no cluster; use `cluster init` or `cluster join`");
+    return this.#member;
+  }
+
+  async #init(call: ApiCall, params: Readonly<Record<string, unknown>>): Promise<unknown> {
+    this.#mustBeNew(call, params);
+    const name = params["name"];
+    if (typeof name !== "string" || !/^[A-Za-z0-9._-]{1,64}$/.test(name))
+      throw fault("BAD_REQUEST", "parameter name must be a cluster name of letters, digits, `.`, `_` and `-`");
+    this.#phase = "joining";
+    try {
+      const { node, advertise } = this.#settings;
+      const identity = await foundCluster({ name, node, addresses: advertise, nowMs: Date.now() });
+      await this.#createStore(identity);
+      await this.#storeFirstMember(identity);
+      await saveIdentity(this.#identityDirectory, identity);
+      writeFileSync(this.#namePath, name, { mode: 0o600 });
+      await this.#become(identity, { peers: [], firstStart: true });
+      await this.#nameCluster();
+      this.#log.info({ cluster: identity.cluster, name }, "a new cluster was made");
+      return { clusterId: identity.cluster, memberId: identity.member, node };
+    } catch (error) {
+      if (this.#member === null) this.#phase = "uninitialised";
+      throw error;
+    }
+  }
+
+  /** The first configuration and its commit must be durable before the node starts (RAFT.md §6, bootstrap is explicit). */
+  async #storeFirstMember(identity: NodeIdentity): Promise<void> {
+    const { settings } = { settings: this.#settings };
+    const expected = { cluster: identity.cluster, member: identity.member, nodeName: settings.node };
+    const directory = join(settings.directory, "store");
+    const opened = await openStoreDirectory<Proposal>({
+      directory,
+      commands: proposalCodec,
+      expected,
+      fileSystem: settings.fileSystem,
+      now: monotonicMs,
+      log: this.#log,
+    });
+    if (opened.kind !== "opened") throw fault("STORE_NEW", "the store that was just made cannot be opened");
+    const member = { name: settings.node, addresses: settings.advertise, incarnation: null };
+    const first = bootstrap<Proposal>({ id: identity.member, member });
+    await opened.store.save({ hard: first.hard, entries: first.entries, snapshot: null, recovered: false });
+    await opened.store.close();
+  }
+
+  async #nameCluster(): Promise<void> {
+    const member = this.#needMember();
+    const name = readFileSync(this.#namePath, "utf8");
+    await until(FORMING_MS, () => member.leads() || member.hasCluster());
+    if (!member.hasCluster()) await member.request("internal.create", { clusterId: member.identity.cluster, name });
+    rmSync(this.#namePath, { force: true });
+  }
+
+  async #join(call: ApiCall, params: Readonly<Record<string, unknown>>): Promise<unknown> {
+    this.#mustBeNew(call, params);
+    const { address, token } = params;
+    if (typeof address !== "string" || typeof token !== "string") throw fault("BAD_REQUEST", "parameters address and token are needed");
+    this.#phase = "joining";
+    try {
+      const { node, advertise } = this.#settings;
+      const { identity, peers } = await askToJoin({ address, token, node, addresses: advertise });
+      await this.#createStore(identity);
+      await saveIdentity(this.#identityDirectory, identity);
+      const member = await this.#become(identity, { peers, firstStart: true });
+      await until(FORMING_MS, () => member.isVoter() && member.hasCluster());
+      this.#log.info({ cluster: identity.cluster }, "this node has joined");
+      return { clusterId: identity.cluster, memberId: identity.member, node };
+    } catch (error) {
+      if (this.#member === null) this.#phase = "uninitialised";
+      throw error;
+    }
+  }
+
+  #mustBeNew(call: ApiCall, params: Readonly<Record<string, unknown>>): void {
+    if (call.caller.kind !== "local") throw fault("BAD_REQUEST", "this is asked of the node itself, over its local socket");
+    if (this.#phase !== "uninitialised") throw fault("ALREADY_INITIALISED", "this node is a member of a cluster already");
+    const node = params["node"];
+    if (node !== undefined && node !== null && node !== this.#settings.node) {
+      throw fault(
+        "BAD_REQUEST",
+        `this daemon runs as node ${this.#settings.node}; start it with --node ${String(node)} to use another name`,
+      );
+    }
+  }
+
+  async #createStore(identity: NodeIdentity): Promise<void> {
+    const { directory, node, fileSystem } = this.#settings;
+    // A store without an identity was left by an interrupted init or join: nobody ever knew that member.
+    rmSync(join(directory, "store"), { recursive: true, force: true });
+    await createStoreDirectory({
+      directory: join(directory, "store"),
+      fileSystem,
+      identity: { cluster: identity.cluster, member: identity.member, nodeName: node, createdAtMs: Date.now() },
+    });
+  }
+
+  async #token(params: Readonly<Record<string, unknown>>): Promise<unknown> {
+    const member = this.#needMember();
+    const ttl = params["ttlSeconds"] ?? TOKEN_LIFE_MS / 1000;
+    if (typeof ttl !== "number" || !(ttl >= 1 && ttl <= TOKEN_LIFE_MAX_S))
+      throw fault("BAD_REQUEST", `parameter ttlSeconds must be from 1 to ${TOKEN_LIFE_MAX_S}`);
+    const { text, hash } = makeToken(member.identity.cluster, member.identity.authorityPem);
+    await member.request("internal.token", { hash, lifeMs: ttl * 1000 });
+    return { token: text, expiresMs: Date.now() + ttl * 1000 };
+  }
+
+  async #become(identity: NodeIdentity, how: { readonly peers: Peers; readonly firstStart: boolean }): Promise<MemberNode> {
+    const member = await MemberNode.open({
+      settings: this.#settings,
+      identity,
+      version: this.#version,
+      peers: how.peers,
+      firstStart: how.firstStart,
+      api: () => this.#api,
+      log: this.#log,
+      onStop: (reason) => {
+        this.#log.info({ reason }, "the node has ended");
+        void this.#end(0);
+      },
+      onFatal: (error) => this.#fatal(error),
+    });
+    this.#member = member;
+    this.#phase = "member";
+    return member;
+  }
+
+  /** The disk failed or an invariant broke: the process ends at once, and the guardian goes on alone. */
+  #fatal(error: unknown): void {
+    const facts = error instanceof Error ? { error: error.message, stack: error.stack } : { error: String(error) };
+    this.#log.error(facts, "the daemon cannot go on");
+    setTimeout(() => this.#onEnd(70), 50);
+  }
+
+  async #end(code: number): Promise<void> {
+    if (this.#ending) return;
+    this.#ending = true;
+    await this.#member?.close();
+    await this.#api?.close();
+    this.#onEnd(code);
+  }
+}
+
+async function until(timeoutMs: number, holds: () => boolean): Promise<void> {
+  const endMs = monotonicMs() + timeoutMs;
+  while (!holds()) {
+    if (monotonicMs() > endMs) throw fault("TIMEOUT", `this took longer than ${timeoutMs} ms; it may still happen`, { retryable: true });
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}

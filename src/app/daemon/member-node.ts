@@ -1,0 +1,337 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { type MemberId, QuorateError, seededRandom } from "../../core/base/index.ts";
+import { emptyState, type Proposal } from "../../core/cib/index.ts";
+import type { NodeEvent, WatchEvent } from "../../core/controller/index.ts";
+import type { Log } from "../../core/ports/index.ts";
+import { type Configuration, createRaft, type Message } from "../../core/raft/index.ts";
+import { type ApiServer, fault, REQUEST_BYTES_MAX } from "../../io/api/index.ts";
+import { type GuardianLink, linkGuardian, monotonicMs } from "../../io/executor/index.ts";
+import { type NodeIdentity, needsRenewal, saveIdentity } from "../../io/pki/index.ts";
+import { openStoreDirectory, type RaftStore } from "../../io/storage/index.ts";
+import { createTransport, type LinkEvent, type Mount, type Peer, type Transport } from "../../io/transport/index.ts";
+import { createFrameCodec } from "../../io/wire/index.ts";
+import { proposalCodec, sizeOfProposal, snapshotCodec } from "./codecs.ts";
+import { type Peers, renewIdentity, serveJoin } from "./membership.ts";
+import { PolicyHost } from "./policy-host.ts";
+import type { DaemonSettings } from "./settings.ts";
+import { createNodeShell, type NodeShell } from "./shell.ts";
+import { WatchHub } from "./watch-hub.ts";
+
+/** How often the certificate's age is looked at, milliseconds. */
+const RENEWAL_CHECK_MS = 3_600_000;
+
+export type MemberOptions = {
+  readonly settings: DaemonSettings;
+  readonly identity: NodeIdentity;
+  readonly version: string;
+  /** Where a joining member finds the others before it knows the configuration. */
+  readonly peers: Peers;
+  readonly firstStart: boolean;
+  readonly api: () => ApiServer | null;
+  readonly log: Log;
+  readonly onStop: (reason: string) => void;
+  readonly onFatal: (error: unknown) => void;
+};
+
+/** A running member: store, links, guardian, policy worker and the node itself, wired together. */
+export class MemberNode {
+  readonly hub = new WatchHub();
+  readonly #options: MemberOptions;
+  readonly #shell: NodeShell;
+  readonly #store: RaftStore<Proposal>;
+  readonly #answers = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
+  #transport: Transport<Message<Proposal>> | null = null;
+  #guardian: GuardianLink | null = null;
+  #policy: PolicyHost | null = null;
+  #identity: NodeIdentity;
+  #configuration: Configuration | null = null;
+  #nextRequest = 1;
+  #renewal: NodeJS.Timeout | null = null;
+
+  private constructor(options: MemberOptions, shell: (node: MemberNode) => NodeShell, store: RaftStore<Proposal>) {
+    this.#options = options;
+    this.#identity = options.identity;
+    this.#store = store;
+    this.#shell = shell(this);
+  }
+
+  static async open(options: MemberOptions): Promise<MemberNode> {
+    const { settings, identity, log } = options;
+    const expected = { cluster: identity.cluster, member: identity.member, nodeName: settings.node };
+    const directory = join(settings.directory, "store");
+    const opened = await openStoreDirectory<Proposal>({
+      directory,
+      commands: proposalCodec,
+      expected,
+      fileSystem: settings.fileSystem,
+      now: monotonicMs,
+      log,
+    });
+    if (opened.kind !== "opened") {
+      const reasons = opened.kind === "amnesia" ? opened.reasons.join("; ") : "the store is empty";
+      throw new QuorateError(`this member's memory is lost (${reasons}): remove ${settings.directory} and join again as a new member`, {
+        code: "MEMBER_AMNESIA",
+      });
+    }
+    const { loaded, store } = opened;
+    const bytes = loaded.restored.snapshot === null ? null : await store.loadSnapshot();
+    const state = bytes === null ? emptyState() : snapshotCodec.decode(bytes);
+    if (loaded.restored.snapshot !== null && state.index !== loaded.restored.snapshot.last.index) {
+      throw new QuorateError("the snapshot's state does not fit its position", { code: "STORE_DAMAGED" });
+    }
+    log.info({ boot: loaded.boot, finding: loaded.finding.kind, commit: loaded.restored.hard.commit }, "the store is open");
+    const make = (node: MemberNode): NodeShell =>
+      createNodeShell(
+        {
+          node: settings.node,
+          memberId: identity.member,
+          boot: loaded.boot,
+          version: options.version,
+          startMs: Math.floor(monotonicMs()),
+          random: seededRandom(randomBytes(4).readUInt32LE()),
+          restored: loaded.restored,
+          state,
+          sizeOf: sizeOfProposal,
+          createRaft,
+          timing: settings.timing,
+          ...(options.firstStart ? { restartWait: false } : {}),
+        },
+        node.#adapters(store),
+      );
+    const node = new MemberNode(options, make, store);
+    await node.#start(loaded.boot);
+    return node;
+  }
+
+  /** One request of a person or program; rejects with an `ApiFault`. */
+  request(method: string, params: unknown, signal?: AbortSignal): Promise<unknown> {
+    return this.#ask((id) => ({ kind: "request", id, method, params }), signal);
+  }
+
+  get identity(): NodeIdentity {
+    return this.#identity;
+  }
+
+  get index(): number {
+    return this.#shell.core.state.index;
+  }
+
+  /** Is this member a voter of the configuration that it knows? */
+  isVoter(): boolean {
+    return (this.#configuration?.voters.get(this.#identity.member) ?? 0) > 0;
+  }
+
+  hasCluster(): boolean {
+    return this.#shell.core.state.cluster !== null;
+  }
+
+  leads(): boolean {
+    const status = this.#shell.core.raftStatus;
+    return status.role === "leader" && status.ready;
+  }
+
+  shutdown(mode: "detach" | "shutdown"): void {
+    this.#shell.deliver({ kind: "shutdown", mode });
+  }
+
+  async close(): Promise<void> {
+    this.#shell.close();
+    if (this.#renewal !== null) clearInterval(this.#renewal);
+    this.#guardian?.close();
+    for (const waiting of this.#answers.values()) waiting.reject(fault("DAEMON_STOPPING", "the daemon is ending", { retryable: true }));
+    this.#answers.clear();
+    this.hub.close();
+    await this.#policy?.close();
+    await this.#transport?.close();
+    await this.#store.close();
+  }
+
+  async #start(boot: number): Promise<void> {
+    const { settings, log } = this.#options;
+    this.#transport = await createTransport<Message<Proposal>>({
+      cluster: this.#identity.cluster,
+      self: this.#identity.member,
+      boot,
+      tls: this.#identity,
+      listen: settings.listen,
+      codec: createFrameCodec<Proposal>({ cluster: this.#identity.cluster, self: this.#identity.member, commands: proposalCodec }),
+      onMessage: (from, message) => this.#shell.deliver({ kind: "message", from, message }),
+      onLink: (event) => this.#onLink(event),
+      admit: (member) => this.#admits(member),
+      mounts: this.#mounts(),
+      log,
+      now: monotonicMs,
+      seed: randomBytes(4).readUInt32LE(),
+    });
+    if (this.#configuration === null) this.#transport.setPeers(this.#options.peers);
+    else this.#setPeers(this.#configuration);
+    this.#guardian = linkGuardian({
+      socketPath: settings.guardianSocket,
+      node: settings.node,
+      daemonBoot: boot,
+      onEvent: (event) => {
+        if (event.kind === "connected") {
+          const { kind: _, protocol: __, ...facts } = event.welcome;
+          this.#shell.deliver({ kind: "guardian", message: { kind: "connected", ...facts } });
+        } else if (event.kind === "disconnected") {
+          log.warn({ reason: event.reason }, "the guardian's link is down");
+          this.#shell.deliver({ kind: "guardian", message: { kind: "disconnected" } });
+        } else this.#shell.deliver({ kind: "guardian", message: event });
+      },
+    });
+    this.#policy = new PolicyHost(
+      {
+        onStarted: () => this.#shell.deliver({ kind: "plannerStarted" }),
+        onAnswer: (message) => this.#shell.deliver({ kind: "planner", message }),
+        onLost: (reason) => this.#shell.deliver({ kind: "plannerLost", reason }),
+      },
+      log,
+    );
+    this.#policy.start();
+    this.#renewal = setInterval(() => this.#renew(), RENEWAL_CHECK_MS);
+    this.#shell.start();
+    this.#renew();
+  }
+
+  #adapters(store: RaftStore<Proposal>): Parameters<typeof createNodeShell>[1] {
+    const { log, onStop, onFatal } = this.#options;
+    return {
+      clock: { nowMs: monotonicMs, wallMs: () => Date.now(), after },
+      store,
+      links: {
+        send: (to, message) => this.#transport?.send(to, message),
+        setPeers: (configuration) => {
+          this.#configuration = configuration;
+          if (this.#transport !== null) this.#setPeers(configuration);
+        },
+      },
+      guardian: {
+        run: (request) => this.#guardian?.run(request) ?? false,
+        cancel: (key) => this.#guardian?.cancel(key),
+        ack: (key) => this.#guardian?.ack(key),
+        plan: (plan) => this.#guardian?.plan(plan),
+        deadline: (term, atMs) => this.#guardian?.deadline(term, atMs),
+        release: () => this.#guardian?.release(),
+        selfFence: (reason) => this.#guardian?.selfFence(reason),
+      },
+      planner: { post: (message) => this.#policy?.post(message) },
+      snapshots: snapshotCodec,
+      log,
+      onAnswer: (id, answer) => {
+        const waiting = this.#answers.get(id);
+        this.#answers.delete(id);
+        if (waiting === undefined) return;
+        if ("result" in answer) waiting.resolve(answer.result);
+        else
+          waiting.reject(fault(answer.error.code, answer.error.message, { facts: answer.error.detail, retryable: answer.error.retryable }));
+      },
+      onWatch: (event: WatchEvent, index) => this.hub.push(event, index),
+      onStop,
+      onFatal,
+    };
+  }
+
+  #ask(make: (id: number) => NodeEvent, signal?: AbortSignal): Promise<unknown> {
+    const id = this.#nextRequest;
+    this.#nextRequest += 1;
+    return new Promise((resolve, reject) => {
+      this.#answers.set(id, { resolve, reject });
+      signal?.addEventListener("abort", () => {
+        if (!this.#answers.delete(id)) return;
+        this.#shell.deliver({ kind: "requestGone", id });
+        reject(fault("TIMEOUT", "nobody waits for this answer any more"));
+      });
+      this.#shell.deliver(make(id));
+    });
+  }
+
+  #onLink(event: LinkEvent): void {
+    const { log } = this.#options;
+    switch (event.kind) {
+      case "up":
+        this.#shell.deliver({ kind: "link", peer: event.member, change: "up" });
+        return;
+      case "down":
+        this.#shell.deliver({ kind: "link", peer: event.member, change: event.hostAnswers ? "gone" : "down" });
+        return;
+      case "gone":
+        this.#shell.deliver({ kind: "link", peer: event.member, change: "gone" });
+        return;
+      case "moved":
+        log.info({ member: event.member, address: event.address }, "a link moved to another ring");
+        return;
+      case "rejected":
+        log.warn({ member: event.member, code: event.code, reason: event.reason }, "a member refused our link");
+        return;
+    }
+  }
+
+  /** Before the first configuration is known every holder of this cluster's certificate may speak to us. */
+  #admits(member: MemberId): ReturnType<Parameters<typeof createTransport>[0]["admit"]> {
+    if (this.#configuration === null || this.#configuration.members.size === 0 || this.#configuration.members.has(member))
+      return { kind: "admitted" };
+    // A member that is behind does not know the newest members yet; the cluster's certificate still names them.
+    if (!this.#configuration.members.has(this.#identity.member)) return { kind: "admitted" };
+    return { kind: "refused", code: "LINK_NOT_A_MEMBER", reason: `member ${member} is not in the configuration` };
+  }
+
+  #setPeers(configuration: Configuration): void {
+    if (configuration.members.size === 0) return;
+    const peers: Peer[] = [...configuration.members].map(([member, row]) => ({ member, addresses: row.addresses }));
+    this.#transport?.setPeers(peers);
+    this.#transport?.recheck();
+  }
+
+  #mounts(): readonly Mount[] {
+    const join = serveJoin({
+      identity: () => this.#identity,
+      wallMs: () => Date.now(),
+      log: this.#options.log,
+      admit: async (admission) => {
+        await this.#ask((id) => ({ kind: "admit", id, admission }));
+        return [...(this.#configuration?.members ?? [])].map(([member, row]) => ({ member, addresses: row.addresses }));
+      },
+    });
+    return [
+      { path: "/join", certificate: "optional", onRequest: (request, response) => join(request, response) },
+      {
+        path: "/api",
+        certificate: "required",
+        maxPayloadBytes: REQUEST_BYTES_MAX,
+        onWebSocket: (socket, peer) => {
+          const name = peer === null ? "unknown" : peer.kind === "member" ? `member ${peer.member}` : peer.operator;
+          const server = this.#options.api();
+          if (server === null) socket.close();
+          else server.acceptWebSocket(socket, { kind: "remote", name, address: "tls" });
+        },
+      },
+    ];
+  }
+
+  #renew(): void {
+    const { settings, log } = this.#options;
+    if (!needsRenewal(this.#identity.certificatePem, Date.now())) return;
+    renewIdentity(this.#identity, { node: settings.node, addresses: settings.advertise, nowMs: Date.now() })
+      .then(async (renewed) => {
+        if (renewed === null) return;
+        await saveIdentity(join(settings.directory, "identity"), renewed);
+        this.#identity = renewed;
+        this.#transport?.setTls(renewed);
+        log.info({}, "the certificate was renewed");
+      })
+      .catch((error: unknown) => log.error({ error: String(error) }, "the certificate could not be renewed"));
+  }
+}
+
+/** A late timer first lets everything received be delivered (RAFT.md §7: an own pause must not look like a dead leader). */
+function after(delayMs: number, then: () => void): () => void {
+  let immediate: NodeJS.Immediate | null = null;
+  const timer = setTimeout(() => {
+    immediate = setImmediate(then);
+  }, delayMs);
+  return () => {
+    clearTimeout(timer);
+    if (immediate !== null) clearImmediate(immediate);
+  };
+}

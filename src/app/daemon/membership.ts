@@ -1,0 +1,280 @@
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { isIP } from "node:net";
+import { z } from "zod";
+import { type MemberId, memberId } from "../../core/base/index.ts";
+import type { Log } from "../../core/ports/index.ts";
+import { fault } from "../../io/api/index.ts";
+import {
+  type Authority,
+  certificateHash,
+  createAuthority,
+  createRequest,
+  issueCertificate,
+  type NodeIdentity,
+  parseToken,
+  tokenHash,
+} from "../../io/pki/index.ts";
+import { type ClusterId, peerNameOf } from "../../io/wire/index.ts";
+
+/** A join request or answer is at most this long, bytes. */
+const JOIN_BYTES_MAX = 256 * 1024;
+/** A joining node waits this long for each answer, milliseconds. */
+const JOIN_TIMEOUT_MS = 30_000;
+
+export function drawMemberId(): MemberId {
+  // 53 random bits; zero is no id.
+  const value = Number(randomBytes(8).readBigUInt64BE() >> 11n);
+  return memberId(Math.max(1, value));
+}
+
+export function drawClusterId(): ClusterId {
+  return randomBytes(8).toString("hex");
+}
+
+function hostsOf(addresses: readonly string[]): readonly string[] {
+  const hosts = addresses.map((address) => address.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""));
+  return [...new Set(hosts)].filter((host) => isIP(host) !== 0 || /^[A-Za-z0-9.-]+$/.test(host));
+}
+
+/** Makes the authority and the first member of a new cluster. */
+export async function foundCluster(of: {
+  readonly name: string;
+  readonly node: string;
+  readonly addresses: readonly string[];
+  readonly nowMs: number;
+}): Promise<NodeIdentity> {
+  const cluster = drawClusterId();
+  const member = drawMemberId();
+  const authority = await createAuthority({ cluster, clusterName: of.name, nowMs: of.nowMs });
+  const request = await createRequest(of.node);
+  const certificatePem = await issueCertificate(authority, {
+    requestPem: request.requestPem,
+    name: { kind: "member", cluster, member },
+    label: of.node,
+    hosts: hostsOf(of.addresses),
+    nowMs: of.nowMs,
+  });
+  return {
+    cluster,
+    member,
+    certificatePem,
+    privateKeyPem: request.privateKeyPem,
+    authorityPem: authority.certificatePem,
+    authorityKeyPem: authority.privateKeyPem,
+  };
+}
+
+/** A certificate for the same member with a new life (renewal at two thirds of the old one). */
+export async function renewIdentity(
+  identity: NodeIdentity,
+  of: { node: string; addresses: readonly string[]; nowMs: number },
+): Promise<NodeIdentity | null> {
+  if (identity.authorityKeyPem === null) return null;
+  const authority: Authority = { certificatePem: identity.authorityPem, privateKeyPem: identity.authorityKeyPem };
+  const request = await createRequest(of.node);
+  const certificatePem = await issueCertificate(authority, {
+    requestPem: request.requestPem,
+    name: { kind: "member", cluster: identity.cluster, member: identity.member },
+    label: of.node,
+    hosts: hostsOf(of.addresses),
+    nowMs: of.nowMs,
+  });
+  return { ...identity, certificatePem, privateKeyPem: request.privateKeyPem };
+}
+
+const JOIN_REQUEST = z.strictObject({
+  tokenHash: z.string().regex(/^[0-9a-f]{64}$/),
+  secret: z.string().regex(/^[0-9a-f]{64}$/),
+  node: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
+  memberId: z.int().positive(),
+  addresses: z.array(z.string().max(256)).min(1).max(4),
+  requestPem: z.string().max(16_384),
+});
+
+const JOIN_ANSWER = z.object({
+  cluster: z.string(),
+  certificatePem: z.string(),
+  authorityPem: z.string(),
+  authorityKeyPem: z.string(),
+  members: z.array(z.object({ member: z.int().positive(), addresses: z.array(z.string()) })),
+});
+
+export type Peers = readonly { readonly member: MemberId; readonly addresses: readonly string[] }[];
+
+export type Joined = { readonly identity: NodeIdentity; readonly peers: Peers };
+
+/**
+ * Asks a member to be let in. Two connections: the first only fetches the cluster's certificate, which the token's
+ * hash must name; the second trusts nothing but that certificate, so the secret is told to the right cluster alone.
+ */
+export async function askToJoin(of: {
+  readonly address: string;
+  readonly token: string;
+  readonly node: string;
+  readonly addresses: readonly string[];
+}): Promise<Joined> {
+  const parsed = parseToken(of.token);
+  if (parsed.kind === "malformed") throw fault("JOIN_REFUSED", parsed.reason);
+  const { token } = parsed;
+  const offered = await exchange(of.address, { method: "GET", path: "/join/authority", body: null, ca: null });
+  const authorityPem = z.object({ authorityPem: z.string() }).parse(offered).authorityPem;
+  if (certificateHash(authorityPem) !== token.authorityHash) {
+    throw fault("JOIN_REFUSED", `the node at ${of.address} belongs to another cluster than the token`);
+  }
+  const member = drawMemberId();
+  const request = await createRequest(of.node);
+  const body = {
+    tokenHash: tokenHash(token),
+    secret: token.secret,
+    node: of.node,
+    memberId: member,
+    addresses: of.addresses,
+    requestPem: request.requestPem,
+  };
+  const plain = await exchange(of.address, { method: "POST", path: "/join", body, ca: { pem: authorityPem, cluster: token.cluster } });
+  const answer = JOIN_ANSWER.parse(plain);
+  const identity: NodeIdentity = {
+    cluster: answer.cluster,
+    member,
+    certificatePem: answer.certificatePem,
+    privateKeyPem: request.privateKeyPem,
+    authorityPem: answer.authorityPem,
+    authorityKeyPem: answer.authorityKeyPem,
+  };
+  return { identity, peers: answer.members.map((peer) => ({ member: memberId(peer.member), addresses: peer.addresses })) };
+}
+
+type Exchange = {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body: unknown;
+  readonly ca: { readonly pem: string; readonly cluster: ClusterId } | null;
+};
+
+function exchange(address: string, ask: Exchange): Promise<unknown> {
+  const at = address.lastIndexOf(":");
+  const host = at < 0 ? address : address.slice(0, at).replace(/^\[|\]$/g, "");
+  const port = at < 0 ? 7100 : Number(address.slice(at + 1));
+  return new Promise((resolve, reject) => {
+    const failed = (cause: unknown): void =>
+      reject(
+        fault("JOIN_REFUSED", `${address} does not answer: ${cause instanceof Error ? cause.message : String(cause)}`, { retryable: true }),
+      );
+    const request = httpsRequest(
+      {
+        host,
+        port,
+        method: ask.method,
+        path: ask.path,
+        timeout: JOIN_TIMEOUT_MS,
+        agent: false,
+        headers: { "content-type": "application/json" },
+        ...(ask.ca === null
+          ? { rejectUnauthorized: false }
+          : {
+              ca: ask.ca.pem,
+              rejectUnauthorized: true,
+              // Members are named by the URI in their certificate, not by the address they happen to have.
+              checkServerIdentity: (_host: string, certificate: { subjectaltname?: string }) =>
+                peerNameOf(certificate.subjectaltname)?.cluster === ask.ca?.cluster
+                  ? undefined
+                  : new Error("this is no member of the cluster"),
+            }),
+      },
+      (response) => {
+        collect(response)
+          .then((text) => {
+            const plain: unknown = JSON.parse(text);
+            if (response.statusCode === 200) return resolve(plain);
+            const refusal = plain as { code?: string; message?: string; retryable?: boolean };
+            return reject(
+              fault(refusal.code ?? "JOIN_REFUSED", refusal.message ?? `refused with status ${response.statusCode}`, {
+                retryable: refusal.retryable ?? false,
+              }),
+            );
+          })
+          .catch(failed);
+      },
+    );
+    request.on("timeout", () => request.destroy(new Error(`no answer within ${JOIN_TIMEOUT_MS} ms`)));
+    request.on("error", failed);
+    request.end(ask.body === null ? undefined : JSON.stringify(ask.body));
+  });
+}
+
+async function collect(stream: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of stream as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > JOIN_BYTES_MAX) throw new Error(`more than ${JOIN_BYTES_MAX} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString("utf8");
+}
+
+export type JoinDesk = {
+  readonly identity: () => NodeIdentity;
+  readonly wallMs: () => number;
+  /** Takes the token and makes the member a learner; resolves with everybody's addresses. Rejects with an `ApiFault`. */
+  readonly admit: (admission: { tokenHash: string; node: string; memberId: MemberId; addresses: readonly string[] }) => Promise<Peers>;
+  readonly log: Log;
+};
+
+/** The service behind `/join` of the TLS port. */
+export function serveJoin(desk: JoinDesk): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    const answer = (status: number, body: unknown): void => {
+      response.writeHead(status, { "content-type": "application/json", connection: "close" });
+      response.end(JSON.stringify(body));
+    };
+    handleJoin(desk, request).then(
+      (body) => answer(200, body),
+      (error: unknown) => {
+        const detail = error instanceof Error && "detail" in error ? (error.detail as { code?: string; retryable?: boolean }) : {};
+        const message = error instanceof Error ? error.message : String(error);
+        desk.log.warn(
+          { address: request.socket.remoteAddress, code: detail.code ?? "JOIN_REFUSED", reason: message },
+          "a join was refused",
+        );
+        answer(403, { code: detail.code ?? "JOIN_REFUSED", message, retryable: detail.retryable ?? false });
+      },
+    );
+  };
+}
+
+async function handleJoin(desk: JoinDesk, request: IncomingMessage): Promise<unknown> {
+  const identity = desk.identity();
+  if (request.method === "GET" && request.url === "/join/authority") return { authorityPem: identity.authorityPem };
+  if (request.method !== "POST" || request.url !== "/join") throw fault("JOIN_REFUSED", "this is not how a node joins");
+  const parsed = JOIN_REQUEST.safeParse(JSON.parse(await collect(request)));
+  if (!parsed.success) throw fault("JOIN_REFUSED", `the join request is malformed: ${parsed.error.issues[0]?.message ?? "unknown"}`);
+  const ask = parsed.data;
+  const hash = tokenHash({ cluster: identity.cluster, authorityHash: "", secret: ask.secret });
+  if (hash !== ask.tokenHash) throw fault("JOIN_REFUSED", "the token does not fit its secret");
+  if (identity.authorityKeyPem === null)
+    throw fault("JOIN_REFUSED", "this member has no vote and may not sign; ask another one", { retryable: true });
+  const member = memberId(ask.memberId);
+  const nowMs = desk.wallMs();
+  const certificatePem = await issueCertificate(
+    { certificatePem: identity.authorityPem, privateKeyPem: identity.authorityKeyPem },
+    {
+      requestPem: ask.requestPem,
+      name: { kind: "member", cluster: identity.cluster, member },
+      label: ask.node,
+      hosts: hostsOf(ask.addresses),
+      nowMs,
+    },
+  );
+  const peers = await desk.admit({ tokenHash: hash, node: ask.node, memberId: member, addresses: ask.addresses });
+  desk.log.info({ node: ask.node, member }, "a node was let in");
+  return {
+    cluster: identity.cluster,
+    certificatePem,
+    authorityPem: identity.authorityPem,
+    authorityKeyPem: identity.authorityKeyPem,
+    members: peers.map((peer) => ({ member: peer.member, addresses: peer.addresses })),
+  };
+}

@@ -1,0 +1,283 @@
+import type { LogIndex, MemberId, Term } from "../../core/base/index.ts";
+import type { CibState, Proposal } from "../../core/cib/index.ts";
+import {
+  type Effect,
+  NodeCore,
+  type NodeEvent,
+  type NodeOptions,
+  type Persist,
+  type ToPlanner,
+  type WatchEvent,
+} from "../../core/controller/index.ts";
+import type { AgentAction, ApiError, IntentOrigin, Log, StopPlan } from "../../core/ports/index.ts";
+import type { Configuration, EntryId, Message, SnapshotMeta } from "../../core/raft/index.ts";
+import type { RaftStore } from "../../io/storage/index.ts";
+
+/** Events that wait at once; messages above it are dropped (Raft repairs), everything else is bounded at its source. */
+export const EVENTS_MAX = 65_536;
+
+/** The guardian as the shell needs it; `GuardianLink` of `io/executor` fits as it is. */
+export interface GuardianPort {
+  run(request: {
+    readonly key: string;
+    readonly origin: IntentOrigin | null;
+    readonly action: AgentAction;
+    readonly planVersion: number;
+  }): boolean;
+  cancel(key: string): void;
+  ack(key: string): void;
+  plan(plan: StopPlan): void;
+  deadline(term: Term, atMonotonicMs: number): void;
+  release(): void;
+  selfFence(reason: string): void;
+}
+
+/** Everything outside of the node, real or simulated. */
+export type NodeAdapters = {
+  readonly clock: {
+    /** Monotonic milliseconds; the same clock as the guardian's. */
+    nowMs(): number;
+    /** Milliseconds since 1970. */
+    wallMs(): number;
+    /** Calls back once after `delayMs`, with everything received before delivered first; the result cancels. */
+    after(delayMs: number, then: () => void): () => void;
+  };
+  readonly store: Pick<
+    RaftStore<Proposal>,
+    "save" | "keepChunks" | "verifySnapshot" | "takeSnapshot" | "loadSnapshot" | "compact" | "readSnapshot"
+  >;
+  readonly links: { send(to: MemberId, message: Message<Proposal>): void; setPeers(configuration: Configuration): void };
+  readonly guardian: GuardianPort;
+  readonly planner: { post(message: ToPlanner): void };
+  readonly snapshots: {
+    encode(state: CibState): Uint8Array;
+    decode(bytes: Uint8Array): CibState;
+    /** SHA-256, lower-case hex. */
+    hash(bytes: Uint8Array): string;
+  };
+  readonly log: Log;
+  readonly onAnswer: (id: number, answer: { readonly result: unknown } | { readonly error: ApiError }) => void;
+  readonly onWatch: (event: WatchEvent, index: LogIndex) => void;
+  /** The node has ended in order. */
+  readonly onStop: (reason: string) => void;
+  /** The disk failed or an invariant broke: the process must end at once (RAFT.md §6); the guardian goes on alone. */
+  readonly onFatal: (error: unknown) => void;
+};
+
+export interface NodeShell {
+  readonly core: NodeCore;
+  /** Hands an event to the node; its effects are carried out before this returns, unless called from within one. */
+  deliver(event: NodeEvent): void;
+  /** Begins ticking and takes the first output. */
+  start(): void;
+  /** Stops ticking; nothing is delivered afterwards. */
+  close(): void;
+}
+
+/** The production shell around the pure node: carries out effects, in order, and brings back what they answer. */
+export function createNodeShell(options: NodeOptions, adapters: NodeAdapters): NodeShell {
+  return new Shell(options, adapters);
+}
+
+class Shell implements NodeShell {
+  readonly core: NodeCore;
+  readonly #adapters: NodeAdapters;
+  readonly #queue: NodeEvent[] = [];
+  #running = false;
+  #closed = false;
+  #cancelTick: (() => void) | null = null;
+  #tickAtMs = Number.POSITIVE_INFINITY;
+  /** Ends when all writes asked for so far are durable: what depends on them leaves in their order. */
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(options: NodeOptions, adapters: NodeAdapters) {
+    this.#adapters = adapters;
+    this.core = new NodeCore(options);
+  }
+
+  start(): void {
+    this.deliver({ kind: "tick" });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelTick?.();
+    this.#cancelTick = null;
+  }
+
+  deliver(event: NodeEvent): void {
+    if (this.#closed) return;
+    if (event.kind === "message" && this.#queue.length >= EVENTS_MAX) return;
+    this.#queue.push(event);
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined && !this.#closed; next = this.#queue.shift()) this.#step(next);
+    } catch (error) {
+      this.close();
+      this.#adapters.onFatal(error);
+    } finally {
+      this.#running = false;
+    }
+    if (!this.#closed) this.#arm();
+  }
+
+  #step(event: NodeEvent): void {
+    const { clock } = this.#adapters;
+    for (const effect of this.core.step({ nowMs: Math.floor(clock.nowMs()), wallMs: clock.wallMs(), event })) this.#carryOut(effect);
+  }
+
+  #arm(): void {
+    const wakeMs = this.core.nextWakeMs();
+    if (wakeMs >= this.#tickAtMs) return;
+    this.#cancelTick?.();
+    this.#tickAtMs = wakeMs;
+    const delayMs = Math.max(1, Math.min(wakeMs - this.#adapters.clock.nowMs(), 60_000));
+    this.#cancelTick = this.#adapters.clock.after(delayMs, () => {
+      this.#tickAtMs = Number.POSITIVE_INFINITY;
+      this.deliver({ kind: "tick" });
+    });
+  }
+
+  #carryOut(effect: Effect): void {
+    const { guardian, links, log, planner, store } = this.#adapters;
+    switch (effect.kind) {
+      case "send":
+        for (const { to, message } of effect.envelopes) this.#send(to, message);
+        return;
+      case "persist":
+        this.#persist(effect.write);
+        return;
+      case "verifySnapshot":
+        this.#then(store.verifySnapshot(effect.snapshot), (ok) =>
+          this.deliver({ kind: "snapshotVerified", last: effect.snapshot.last, ok }),
+        );
+        return;
+      case "loadSnapshot":
+        this.#load(effect.last);
+        return;
+      case "takeSnapshot":
+        this.#takeSnapshot(effect);
+        return;
+      case "compact":
+        this.#then(store.compact(effect.to), () => {});
+        return;
+      case "peers":
+        links.setPeers(effect.configuration);
+        return;
+      case "run":
+        this.#run(effect);
+        return;
+      case "cancel":
+        guardian.cancel(effect.key);
+        return;
+      case "ack":
+        guardian.ack(effect.key);
+        return;
+      case "stopPlan":
+        guardian.plan(effect.plan);
+        return;
+      case "deadline":
+        guardian.deadline(effect.term, effect.atMs);
+        return;
+      case "release":
+        guardian.release();
+        return;
+      case "selfFence":
+        guardian.selfFence(effect.reason);
+        return;
+      case "planner":
+        planner.post(effect.message);
+        return;
+      case "answer":
+        this.#adapters.onAnswer(effect.id, effect.answer);
+        return;
+      case "watch":
+        this.#adapters.onWatch(effect.event, effect.index);
+        return;
+      case "log":
+        log[effect.level](effect.facts, effect.text);
+        return;
+      case "stop":
+        this.close();
+        void this.#written.then(() => this.#adapters.onStop(effect.reason));
+        return;
+    }
+  }
+
+  #run(effect: Extract<Effect, { kind: "run" }>): void {
+    const { key, origin, action, planVersion } = effect;
+    if (this.#adapters.guardian.run({ key, origin, action, planVersion })) return;
+    // The link already has this key, or it is full; both heal, the node asks again.
+    queueMicrotask(() => this.deliver({ kind: "guardian", message: { kind: "refused", key, code: "QUEUE_FULL" } }));
+  }
+
+  /** Chunks of a snapshot get their bytes from the store at the last moment. */
+  #send(to: MemberId, message: Message<Proposal>): void {
+    if (message.kind !== "snapChunk" || message.data !== null) {
+      this.#adapters.links.send(to, message);
+      return;
+    }
+    const { snapshot, offset, length } = message;
+    this.#then(this.#adapters.store.readSnapshot(snapshot.last, offset, length), (data) => {
+      if (data !== null) this.#adapters.links.send(to, { ...message, data });
+    });
+  }
+
+  #persist(write: Persist): void {
+    const saved = this.#save(write);
+    this.#written = this.#written.then(() => saved);
+    this.#then(this.#written, () => {
+      for (const { to, message } of write.sendAfter) this.#send(to, message);
+      if (write.ticket !== null) this.deliver({ kind: "stored", ticket: write.ticket });
+    });
+  }
+
+  async #save(write: Persist): Promise<void> {
+    const { store } = this.#adapters;
+    if (write.chunks.length > 0) await store.keepChunks(write.chunks);
+    if (write.ticket === null) return;
+    const { hard, entries, snapshot, recovered } = write;
+    await store.save({ hard, entries, snapshot, recovered });
+  }
+
+  #load(last: EntryId): void {
+    const { store, snapshots } = this.#adapters;
+    const loaded = this.#written.then(() => store.loadSnapshot());
+    this.#then(loaded, (bytes) => {
+      if (bytes === null) throw new Error("the snapshot that was just installed is not there");
+      this.deliver({ kind: "snapshotLoaded", last, state: snapshots.decode(bytes) });
+    });
+  }
+
+  #takeSnapshot(effect: Extract<Effect, { kind: "takeSnapshot" }>): void {
+    const { store, snapshots } = this.#adapters;
+    const bytes = snapshots.encode(effect.state);
+    const { last, configuration } = effect;
+    const snapshot: SnapshotMeta = { last, configuration, sizeBytes: bytes.length, hash: snapshots.hash(bytes) };
+    this.#then(store.takeSnapshot(snapshot, bytes), () => this.deliver({ kind: "snapshotTaken", snapshot }));
+  }
+
+  /** Every promise ends here: what fails on the way is fatal, because the store is dead after its first failure. */
+  #then<T>(work: Promise<T>, then: (value: T) => void): void {
+    work.then(
+      (value) => {
+        if (!this.#closed) this.#guarded(() => then(value));
+      },
+      (error: unknown) => {
+        if (this.#closed) return;
+        this.close();
+        this.#adapters.onFatal(error);
+      },
+    );
+  }
+
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.close();
+      this.#adapters.onFatal(error);
+    }
+  }
+}
