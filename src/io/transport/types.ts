@@ -88,6 +88,8 @@ export type TransportOptions<M> = {
   readonly listen: readonly { readonly host: string; readonly port: number }[];
   readonly codec: FrameCodec<M>;
   readonly onMessage: (from: MemberId, message: M) => void;
+  /** An append that cannot be understood: the daemon must stop before it acknowledges it (STYLE.md §6). */
+  readonly onFatal: (error: Error) => void;
   readonly onLink: (event: LinkEvent) => void;
   /** Asked for every authenticated member, at hello and again on `recheck`. */
   readonly admit: (member: MemberId) => Admission;

@@ -1,0 +1,160 @@
+import { X509Certificate } from "node:crypto";
+import { request } from "node:http";
+import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
+import { QuorateError } from "../../core/base/index.ts";
+import { type ClusterId, FRAME_BYTES_MAX, peerNameOf } from "../wire/index.ts";
+import { parseAddress } from "./address.ts";
+import { CONNECT_TIMEOUT_MS } from "./limits.ts";
+import type { Address, TlsIdentity } from "./types.ts";
+
+export type RequestErrorCode =
+  | "REQUEST_BAD_ADDRESS"
+  | "REQUEST_UNREACHABLE"
+  /** Who answers is not the cluster that the token, or our own certificate, names. Nothing was sent. */
+  | "REQUEST_OTHER_CLUSTER"
+  | "REQUEST_TIMEOUT"
+  | "REQUEST_TOO_LARGE";
+
+export class RequestError extends QuorateError<{ readonly code: RequestErrorCode; readonly address: Address }> {
+  override readonly name = "RequestError";
+}
+
+export type RequestOptions = {
+  readonly address: Address;
+  /** `pin`: a node without certificate that knows the CA's SHA-256 from its token. `tls`: a member. */
+  readonly trust:
+    | { readonly kind: "pin"; readonly cluster: ClusterId; readonly authorityHash: string }
+    | { readonly kind: "tls"; readonly cluster: ClusterId; readonly tls: TlsIdentity };
+  readonly path: string;
+  /** Sent as JSON with POST, only after the peer has proved who it is. At most FRAME_BYTES_MAX. */
+  readonly body: unknown;
+  readonly timeoutMs?: number;
+};
+
+export type RequestAnswer = { readonly status: number; readonly body: unknown; readonly authorityPem: string };
+
+/** One request to the TLS port of a member, for joining and for fetching the authority. Throws `RequestError`. */
+export async function requestMember(options: RequestOptions): Promise<RequestAnswer> {
+  const target = parseAddress(options.address);
+  if (target === null)
+    throw new RequestError(`${options.address} is not host:port`, { code: "REQUEST_BAD_ADDRESS", address: options.address });
+  const timeoutMs = options.timeoutMs ?? 30_000;
+  const socket = await secure(options, target);
+  try {
+    const authorityPem = proveServer(socket, options);
+    return { ...(await exchange(socket, options, target.host, timeoutMs)), authorityPem };
+  } finally {
+    socket.destroy();
+  }
+}
+
+function secure(options: RequestOptions, target: { readonly host: string; readonly port: number }): Promise<TLSSocket> {
+  const { trust, address } = options;
+  return new Promise((resolve, reject) => {
+    const identity =
+      trust.kind === "tls"
+        ? { cert: trust.tls.certificatePem, key: trust.tls.privateKeyPem, ca: trust.tls.authorityPem, rejectUnauthorized: true }
+        : // The chain is compared with the pinned hash below; there is no authority yet that Node could check it against.
+          { rejectUnauthorized: false };
+    const socket = connect({
+      ...target,
+      ...identity,
+      minVersion: "TLSv1.3",
+      checkServerIdentity: () => undefined,
+      timeout: CONNECT_TIMEOUT_MS * 2,
+    });
+    const fail = (cause: Error & { code?: string }): void => {
+      socket.destroy();
+      const isTrust = /CERT|SIGNED|SIGNATURE|ISSUER/.test(cause.code ?? "");
+      const code = isTrust ? "REQUEST_OTHER_CLUSTER" : "REQUEST_UNREACHABLE";
+      reject(new RequestError(`${address}: ${cause.message}`, { code, address }, cause));
+    };
+    socket.once("error", fail);
+    socket.once("timeout", () => fail(new Error("no answer in time")));
+    socket.once("secureConnect", () => {
+      socket.off("error", fail);
+      socket.setTimeout(0);
+      resolve(socket);
+    });
+  });
+}
+
+/** Checks that a member of the wanted cluster answers; gives the CA certificate that proves it. */
+function proveServer(socket: TLSSocket, { trust, address }: RequestOptions): string {
+  const refuse = (reason: string): never => {
+    throw new RequestError(`${address}: ${reason}`, { code: "REQUEST_OTHER_CLUSTER", address });
+  };
+  const leaf = socket.getPeerX509Certificate();
+  if (leaf === undefined) return refuse("no certificate was shown");
+  const name = peerNameOf(leaf.subjectAltName);
+  if (name?.kind !== "member" || name.cluster !== trust.cluster) return refuse("the certificate is not of a member of this cluster");
+  if (trust.kind === "tls") return trust.tls.authorityPem;
+  const shown: DetailedPeerCertificate = socket.getPeerCertificate(true);
+  const seen = new Set<DetailedPeerCertificate>();
+  for (let one = shown; one !== undefined && !seen.has(one); one = one.issuerCertificate) {
+    seen.add(one);
+    const authority = new X509Certificate(one.raw);
+    if (authority.fingerprint256.replaceAll(":", "").toLowerCase() !== trust.authorityHash) continue;
+    if (!authority.ca || !leaf.verify(authority.publicKey)) return refuse("the certificate was not signed by the pinned authority");
+    return authority.toString();
+  }
+  return refuse("its authority is not the one that the token names");
+}
+
+function exchange(socket: TLSSocket, options: RequestOptions, host: string, timeoutMs: number): Promise<{ status: number; body: unknown }> {
+  const { address, path } = options;
+  const text = JSON.stringify(options.body);
+  return new Promise((resolve, reject) => {
+    const fail = (code: RequestErrorCode, reason: string, cause?: unknown): void => {
+      clearTimeout(timer);
+      reject(new RequestError(`${address}: ${reason}`, { code, address }, cause));
+      socket.destroy();
+    };
+    const timer = setTimeout(() => fail("REQUEST_TIMEOUT", `no answer in ${timeoutMs} ms`), timeoutMs);
+    const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(text), connection: "close" };
+    const asking = request({ method: "POST", host, path, headers, createConnection: () => socket }, (response) => {
+      const parts: Buffer[] = [];
+      let size = 0;
+      response.on("data", (part: Buffer) => {
+        size += part.length;
+        if (size > FRAME_BYTES_MAX) fail("REQUEST_TOO_LARGE", `an answer above ${FRAME_BYTES_MAX} bytes`);
+        else parts.push(part);
+      });
+      response.on("error", (cause) => fail("REQUEST_UNREACHABLE", cause.message, cause));
+      response.on("end", () => {
+        clearTimeout(timer);
+        resolve({ status: response.statusCode ?? 0, body: parseJson(Buffer.concat(parts).toString("utf8")) });
+      });
+    });
+    asking.on("error", (cause) => fail("REQUEST_UNREACHABLE", cause.message, cause));
+    asking.end(text);
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Reads the JSON body of a request on a mount, at most `limitBytes`. Null when it is larger, cut off, or no JSON; the
+ * caller answers 400.
+ */
+export async function readJsonBody(incoming: AsyncIterable<Buffer>, limitBytes: number): Promise<unknown> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const part of incoming) {
+      size += part.length;
+      if (size > limitBytes) return null;
+      parts.push(part);
+    }
+  } catch {
+    // The peer went away in the middle of its request.
+    return null;
+  }
+  return parseJson(Buffer.concat(parts).toString("utf8"));
+}
