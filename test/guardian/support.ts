@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -215,7 +215,19 @@ export class GuardianUnderTest {
     for (const info of listProcesses()) {
       if (hasMarkers(info.pid, [`QUORATE_NODE_DIR=${this.directory}`])) signal(info.pid, "SIGKILL");
     }
+    await this.#removeCgroup();
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Killed processes leave their control groups a moment later. */
+  async #removeCgroup(): Promise<void> {
+    const file = join(this.directory, "run", "cgroup");
+    if (!existsSync(file)) return;
+    const root = readFileSync(file, "utf8").trim();
+    for (let round = 0; round < 50 && existsSync(root); round += 1) {
+      spawnSync("find", [root, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"], { stdio: "ignore" });
+      if (existsSync(root)) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 }
 

@@ -205,7 +205,9 @@ export class Keeper {
       this.#runs.delete(key);
       const code = outcome.kind === "exited" ? outcome.code : null;
       const reason = outcome.kind === "cancelled" ? null : outcome.reason;
-      this.#log("debug", "action ended", { key, resource, operation, outcome: outcome.kind, code, reason });
+      // Monitors are the heartbeat of a healthy node: they go to the story only when they find something.
+      const routine = operation === "monitor" && outcome.kind === "exited" && (code === 0 || code === 7 || code === 8);
+      this.#log(routine ? "debug" : "info", "action ended", { key, resource, operation, outcome: outcome.kind, code, reason });
       this.#step({ kind: "finished", key, outcome, startedAtMs, finishedAtMs: Date.now() });
     });
   }

@@ -1,6 +1,8 @@
 import { write } from "node:fs";
 
-export type LogLevel = "error" | "warn" | "info" | "debug";
+/** From the quietest to the gravest. */
+export const LEVELS = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof LEVELS)[number];
 export type Log = (level: LogLevel, message: string, facts?: Readonly<Record<string, unknown>>) => void;
 
 /** Lines that wait for a slow reader of our log; later ones are dropped and counted. */
@@ -11,7 +13,7 @@ const STDERR = 2;
  * One JSON object a line on standard error. Never waits: a log reader that hangs would otherwise pause the guardian, and a
  * guardian paused longer than g breaks its promise.
  */
-export function createLog(node: string): Log {
+export function createLog(node: string, least: LogLevel): Log {
   const waiting: string[] = [];
   let writing = false;
   let dropped = 0;
@@ -22,6 +24,7 @@ export function createLog(node: string): Log {
     if (writing) write(STDERR, text, () => next());
   };
   return (level, message, facts = {}) => {
+    if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return;
     if (waiting.length >= WAITING_MAX) {
       dropped += 1;
       return;

@@ -4,7 +4,7 @@ import { Keeper } from "./keeper.ts";
 import { createLog } from "./log.ts";
 import { readSettings } from "./settings.ts";
 
-const USAGE = `usage: quorate-guardian --dir DIR [--node NAME] [--self-fence reset|kill]
+const USAGE = `usage: quorate-guardian --dir DIR [--node NAME] [--self-fence reset|kill] [--log-level LEVEL]
 
 Runs every agent action of this node, keeps their results, and stops all resources when the daemon cannot
 prove contact with the cluster any more. Settings: DIR/guardian.json (see src/app/guardian/README.md).
@@ -16,6 +16,7 @@ async function main(): Promise<void> {
       dir: { type: "string" },
       node: { type: "string" },
       "self-fence": { type: "string" },
+      "log-level": { type: "string" },
       help: { type: "boolean", short: "h" },
     },
   });
@@ -24,8 +25,13 @@ async function main(): Promise<void> {
     process.exitCode = values.help === true ? 0 : 2;
     return;
   }
-  const settings = readSettings({ directory: values.dir, node: values.node ?? null, selfFence: values["self-fence"] ?? null });
-  const keeper = await Keeper.start(settings, createLog(settings.node));
+  const settings = readSettings({
+    directory: values.dir,
+    node: values.node ?? null,
+    selfFence: values["self-fence"] ?? null,
+    logLevel: values["log-level"] ?? null,
+  });
+  const keeper = await Keeper.start(settings, createLog(settings.node, settings.logLevel));
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     process.on(name, () => {
       keeper.stop();

@@ -5,6 +5,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Incarnation, incarnation, QuorateError } from "../../core/base/index.ts";
 
+import { LEVELS, type LogLevel } from "./log.ts";
+
 /** What `guardian.json` and the command line say; see README.md for each name. Times are milliseconds. */
 export type GuardianSettings = {
   readonly directory: string;
@@ -25,12 +27,18 @@ export type GuardianSettings = {
   readonly environment: Readonly<Record<string, string>>;
   /** `auto`, `off`, or the directory of a version 2 control group that is ours. */
   readonly cgroup: string;
+  readonly logLevel: LogLevel;
 };
 
 /** Longest path that a Unix socket takes, bytes (unix(7)). */
 const SOCKET_PATH_MAX = 107;
 
-export type CommandLine = { readonly directory: string; readonly node: string | null; readonly selfFence: string | null };
+export type CommandLine = {
+  readonly directory: string;
+  readonly node: string | null;
+  readonly selfFence: string | null;
+  readonly logLevel: string | null;
+};
 
 /** Reads `DIR/guardian.json` (absent: defaults). Throws `GUARDIAN_BAD_SETTINGS` naming what is wrong and what would be right. */
 export function readSettings(line: CommandLine): GuardianSettings {
@@ -62,12 +70,17 @@ export function readSettings(line: CommandLine): GuardianSettings {
     systemdDirectory: file.text("systemdDirectory", "/run/systemd/system"),
     environment: { QUORATE_AGENTS: agents, QUORATE_NODE_BINARY: process.execPath, ...file.texts("environment") },
     cgroup: file.text("cgroup", "auto"),
+    logLevel: readLevel(line.logLevel ?? file.text("logLevel", "info")),
   };
   file.refuseRest();
   if (Buffer.byteLength(settings.socketPath) > SOCKET_PATH_MAX) {
     return bad(`the socket path ${settings.socketPath} is longer than ${SOCKET_PATH_MAX} bytes: set "runDir" or "socket" to a shorter one`);
   }
   return settings;
+}
+
+function readLevel(text: string): LogLevel {
+  return LEVELS.find((level) => level === text) ?? bad(`logLevel must be one of ${LEVELS.join(", ")}`);
 }
 
 class SettingsFile {

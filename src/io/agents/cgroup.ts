@@ -1,5 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+
+const PREFIX = "quorate-";
+/** Empty trees of earlier incarnations are removed when nothing has touched them for this long, milliseconds. */
+const STALE_MS = 600_000;
 
 /**
  * Control groups of version 2, one per resource, so that a kill finds every process of it, also those that left their
@@ -19,7 +23,8 @@ export class CgroupTree {
   static open(id: string, base: string | null): CgroupTree | null {
     const place = base ?? ownGroup();
     if (place === null) return null;
-    const root = join(place, `quorate-${id}`);
+    const root = join(place, `${PREFIX}${id}`);
+    sweep(place, root);
     try {
       mkdirSync(root, { recursive: true });
       // A directory that is no control group has no such file; an ordinary directory must not be taken for one.
@@ -65,6 +70,21 @@ export class CgroupTree {
 
   #group(resource: string): string {
     return join(this.root, groupName(resource));
+  }
+}
+
+/** Removes trees that earlier guardians left empty. The kernel refuses those with processes; a young one may be in use soon. */
+function sweep(place: string, own: string): void {
+  for (const name of childrenOf(place)) {
+    const root = join(place, name);
+    if (!name.startsWith(PREFIX) || root === own) continue;
+    try {
+      if (Date.now() - statSync(root).mtimeMs < STALE_MS) continue;
+      for (const group of childrenOf(root)) rmdirSync(join(root, group));
+      rmdirSync(root);
+    } catch {
+      // In use, or swept by another guardian meanwhile.
+    }
   }
 }
 

@@ -1,0 +1,122 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { term } from "../../src/core/base/index.ts";
+import type { AgentAction } from "../../src/core/ports/index.ts";
+import { linkGuardian, monotonicMs } from "../../src/io/executor/index.ts";
+
+const USAGE = `usage: node dist/bench/idle/main.js [--seconds N] [--dir DIR ...] [--monitors N] [--interval MS]
+
+Without --dir: an idle guardian of its own, with a daemon's heartbeat of deadlines and N dummy monitors every MS.
+With --dir: the daemon and guardian of running nodes, by their pid files. PSS from smaps_rollup, CPU from stat.
+`;
+
+/** Clock ticks a second of /proc/PID/stat; 100 on every Linux that Node runs on. */
+const TICKS_PER_S = 100;
+/** The rhythm in which a daemon extends its deadline (heartbeats of RAFT.md §7). */
+const HEARTBEAT_MS = 50;
+
+type Usage = { readonly ownS: number; readonly childrenS: number; readonly pssMb: number };
+
+function usage(pid: number): Usage {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .map(Number);
+  const at = (index: number): number => fields[index] ?? 0;
+  const pss = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
+  return {
+    ownS: (at(11) + at(12)) / TICKS_PER_S,
+    childrenS: (at(13) + at(14)) / TICKS_PER_S,
+    pssMb: Number(pss?.[1] ?? 0) / 1024,
+  };
+}
+
+async function measure(name: string, pid: number, seconds: number): Promise<void> {
+  const before = usage(pid);
+  const startedMs = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  const passedS = (performance.now() - startedMs) / 1000;
+  const after = usage(pid);
+  const percent = (from: number, to: number): string => `${(((to - from) / passedS) * 100).toFixed(2)} %`;
+  process.stdout.write(
+    `${name}: PSS ${after.pssMb.toFixed(1)} MB, CPU ${percent(before.ownS, after.ownS)} of a core, agents ${percent(before.childrenS, after.childrenS)}, over ${passedS.toFixed(0)} s\n`,
+  );
+}
+
+async function ownGuardian(seconds: number, monitors: number, intervalMs: number): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), "quorate-idle-"));
+  const program = join(dirname(fileURLToPath(import.meta.url)), "../../src/app/guardian/main.js");
+  writeFileSync(join(directory, "guardian.json"), JSON.stringify({ node: "n1", selfFence: "kill" }));
+  const child = spawn(process.execPath, [program, "--dir", directory], { stdio: ["ignore", "ignore", "inherit"] });
+  const monitor = (resource: string): AgentAction => ({
+    resource,
+    agentClass: "ocf",
+    provider: "quorate",
+    type: "dummy",
+    operation: "monitor",
+    intervalMs,
+    timeoutMs: 20_000,
+    params: {},
+    meta: {},
+    node: "n1",
+    target: null,
+  });
+  const link = linkGuardian({
+    socketPath: join(directory, "run", "guardian.sock"),
+    node: "n1",
+    daemonBoot: 1,
+    onEvent: (event) => {
+      if (event.kind === "result") link.ack(event.key);
+    },
+  });
+  const heartbeat = setInterval(() => link.deadline(term(1), monotonicMs() + 5_000), HEARTBEAT_MS);
+  let count = 0;
+  const repeat = setInterval(() => {
+    for (let index = 0; index < monitors; index += 1) {
+      count += 1;
+      link.run({ key: `m${count}`, origin: null, action: monitor(`r${index}`), planVersion: 0 });
+    }
+  }, intervalMs);
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  await measure(`guardian (${monitors} monitors every ${intervalMs} ms)`, child.pid ?? 0, seconds);
+  clearInterval(heartbeat);
+  clearInterval(repeat);
+  link.close();
+  child.kill("SIGKILL");
+  await new Promise((resolve) => child.once("exit", resolve));
+  rmSync(directory, { recursive: true, force: true });
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: "string", default: "20" },
+      dir: { type: "string", multiple: true },
+      monitors: { type: "string", default: "3" },
+      interval: { type: "string", default: "10000" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help === true) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const seconds = Number(values.seconds);
+  if (values.dir === undefined) return ownGuardian(seconds, Number(values.monitors), Number(values.interval));
+  const all: Promise<void>[] = [];
+  for (const directory of values.dir) {
+    for (const name of ["quorated", "guardian"]) {
+      const file = join(directory, "run", `${name}.pid`);
+      if (existsSync(file)) all.push(measure(`${directory} ${name}`, Number(readFileSync(file, "utf8").trim()), seconds));
+      else process.stdout.write(`${directory} ${name}: not running (no ${file})\n`);
+    }
+  }
+  await Promise.all(all);
+}
+
+await main();
