@@ -16,6 +16,7 @@ import {
   type Ready,
   type Restored,
   type SnapshotMeta,
+  type Status,
   type WriteTicket,
 } from "../../src/core/raft/index.ts";
 
@@ -81,9 +82,10 @@ export class World {
   #flying: Flying[] = [];
   #cut = new Set<string>();
   readonly #leaders = new Map<number, MemberId>();
+  readonly #electedAt = new Map<number, number>();
   readonly #votes = new Map<string, MemberId>();
   /** Every committed entry, by whoever handed it out first. */
-  readonly committed = new Map<number, { readonly term: number; readonly chain: string }>();
+  readonly committed = new Map<number, { readonly term: number; readonly chain: string; readonly inTerm: number }>();
   #highest = 0;
   #context = 0;
   readonly #reads = new Map<number, number>();
@@ -234,7 +236,7 @@ export class World {
   }
 
   step(host: Host, input: Input<string>): void {
-    if (host.core === null) return;
+    if (host.core === null || host.pausedUntil > this.now) return;
     host.core.step(input);
     this.#serve(host);
   }
@@ -247,7 +249,7 @@ export class World {
   read(host: Host): void {
     this.#context += 1;
     this.#reads.set(this.#context, this.#highest);
-    this.step(host, { kind: "readIndex", context: this.#context });
+    this.step(host, { kind: "readIndex", context: this.#context, nowMs: this.clock(host) });
   }
 
   change(host: Host, changes: Extract<Extract<Input<string>, { kind: "proposeChange" }>["request"], { kind: "change" }>["changes"]): void {
@@ -317,7 +319,7 @@ export class World {
       host.applied = entry.index;
       const known = this.committed.get(entry.index);
       if (known === undefined) {
-        this.committed.set(entry.index, { term: entry.term, chain: host.chain });
+        this.committed.set(entry.index, { term: entry.term, chain: host.chain, inTerm: host.core?.status().term ?? 0 });
         this.counts.commits += 1;
       } else assert.equal(host.chain, known.chain, `S5: member ${host.id} applies something else at ${entry.index}`);
       this.#highest = Math.max(this.#highest, entry.index);
@@ -451,19 +453,43 @@ export class World {
   /** S1 and S4, looked at after everything that a member does. */
   #observe(host: Host): void {
     const status = host.core?.status();
-    if (status?.role !== "leader") return;
+    if (status === undefined) return;
+    this.#checkAuthority(host, status);
+    if (status.role !== "leader") return;
     const known = this.#leaders.get(status.term);
     assert.ok(known === undefined || known === host.id, `S1: ${known} and ${host.id} lead in term ${status.term}`);
     if (known !== undefined) return;
     this.#leaders.set(status.term, host.id);
+    this.#electedAt.set(status.term, this.now);
     this.counts.elections += 1;
     this.note(`leader ${host.id} term ${status.term}`);
-    assert.ok(status.last.index >= this.#highest, `S4: leader ${host.id} of term ${status.term} lacks committed entry ${this.#highest}`);
-    for (let index = status.first; index <= this.#highest; index = logIndex(index + 1)) {
-      const committed = this.committed.get(index);
-      if (committed !== undefined)
-        assert.equal(host.core?.entryId(index)?.term, committed.term, `S4: leader ${host.id} holds another entry ${index}`);
+    this.#checkCompleteness(host, status);
+  }
+
+  /** S4: what was committed in an earlier term is in this leader's log. (A late winner of an old term may lack it.) */
+  #checkCompleteness(host: Host, status: Status): void {
+    for (const [index, committed] of this.committed) {
+      if (committed.inTerm >= status.term || index < status.first) continue;
+      const held = host.core?.entryId(logIndex(index))?.term;
+      assert.equal(held, committed.term, `S4: leader ${host.id} of term ${status.term} lacks committed entry ${index}`);
     }
+  }
+
+  /**
+   * No authority outlives an election (RAFT.md §7): what a member takes for its lease base lies, in true time, before
+   * the election of any leader of a newer term. One slice of the world is the resolution of "when".
+   */
+  #checkAuthority(host: Host, status: Status): void {
+    if (status.leaseBaseMs === null) return;
+    const base = (status.leaseBaseMs - host.skewMs) / host.rate;
+    for (const [inTerm, at] of this.#electedAt) {
+      if (inTerm <= status.leaseTerm) continue;
+      assert.ok(
+        base <= at + 2,
+        `lease of ${host.id} in term ${status.leaseTerm} reaches ${base - at} ms past the election of term ${inTerm}`,
+      );
+    }
+    if (this.#electedAt.size > 20) this.#electedAt.delete([...this.#electedAt.keys()][0] ?? 0);
   }
 
   /** One slice of time: late writes finish, messages arrive, then each member that is awake gets one tick. */

@@ -87,7 +87,8 @@ export function stepServer<C>(server: Server<C>, input: Input<C>): void {
       requestChange(server, input.context, input.request);
       return;
     case "readIndex":
-      requestRead(server, input.context);
+      if (input.nowMs !== undefined) setNow(server, input.nowMs);
+      requestRead(server, input.context, input.nowMs !== undefined);
       return;
     case "transfer":
       startTransfer(server, ownOrigin(server, input.context), input.to);

@@ -6,10 +6,10 @@ import type { Message } from "./types.ts";
 type OfKind<C, K extends Message<C>["kind"]> = Extract<Message<C>, { readonly kind: K }>;
 
 /** ReadIndex (Raft thesis §6.4): served by the leader, forwarded by a follower that knows one. */
-export function requestRead<C>(server: Server<C>, context: number): void {
+export function requestRead<C>(server: Server<C>, context: number, mayLease: boolean): void {
   const origin = ownOrigin(server, context);
   if (server.leadership !== null) {
-    serveRead(server, server.leadership, origin);
+    serveRead(server, server.leadership, origin, mayLease);
     return;
   }
   if (server.leader === null) {
@@ -25,12 +25,12 @@ export function requestRead<C>(server: Server<C>, context: number): void {
 }
 
 /** Notes the commit index; a round that is sent later than this must confirm that no newer leader existed. */
-export function serveRead<C>(server: Server<C>, leadership: Leadership, origin: Origin): void {
+export function serveRead<C>(server: Server<C>, leadership: Leadership, origin: Origin, mayLease: boolean): void {
   if (!leaderReady(server)) {
     refuseRead(server, origin, "not-ready");
     return;
   }
-  const lease = readLeaseUntil(server);
+  const lease = mayLease ? readLeaseUntil(server) : null;
   if (lease !== null && server.now < lease) {
     answerRead(server, origin, { index: server.commit, lease: true });
     return;
@@ -80,7 +80,7 @@ export function releaseReads<C>(server: Server<C>): void {
 export function onReadIndex<C>(server: Server<C>, from: MemberId, message: OfKind<C, "readIndex">): void {
   const origin: Origin = { context: message.context, member: from, boot: message.boot };
   if (server.leadership === null) refuseRead(server, origin, "not-leader");
-  else serveRead(server, server.leadership, origin);
+  else serveRead(server, server.leadership, origin, true);
 }
 
 export function onReadIndexReply<C>(server: Server<C>, message: OfKind<C, "readIndexReply">): void {

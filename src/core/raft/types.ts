@@ -216,7 +216,11 @@ export type Input<C> =
   /** All commands are appended, or none. A follower forwards them to the leader it knows. */
   | { readonly kind: "propose"; readonly context: number; readonly commands: readonly C[] }
   | { readonly kind: "proposeChange"; readonly context: number; readonly request: ChangeRequest }
-  | { readonly kind: "readIndex"; readonly context: number }
+  /**
+   * `nowMs` is needed for a lease read: a process that was paused must not judge its lease by the clock of before. Without
+   * it leadership is always confirmed by a round.
+   */
+  | { readonly kind: "readIndex"; readonly context: number; readonly nowMs?: number }
   /** Hands leadership over; `to` null = the caught-up member with the most recent answer. Only on the leader. */
   | { readonly kind: "transfer"; readonly context: number; readonly to: MemberId | null }
   /** The election timer fires now. */
