@@ -232,10 +232,9 @@ function containerElement(plan: BundlePlan, number: number, address: string | nu
   ];
   const created = mounts.filter((mount) => mount.created).map((mount) => mount.source);
   if (plan.primitive !== undefined) created.push(`/var/log/pacemaker/bundles/${name}`);
-  if (created.length > 0) parameters.push(["mount_points", created.join(",")]);
-  const command = attributeOf(container, "run-command");
-  if (plan.primitive !== undefined) parameters.push(["run_cmd", command ?? DEFAULT_RUN_COMMAND], ["monitor_cmd", "/bin/true"]);
-  else if (command !== undefined) parameters.push(["run_cmd", command]);
+  parameters.push(["mount_points", created.join(",")], ["monitor_cmd", "/bin/true"]);
+  const command = attributeOf(container, "run-command") ?? (plan.primitive === undefined ? undefined : DEFAULT_RUN_COMMAND);
+  if (command !== undefined) parameters.push(["run_cmd", command]);
   const id = `${plan.id}-${plan.technology}-${number}`;
   return primitiveElement(id, { provider: "heartbeat", type: plan.technology }, parameters, "60s");
 }

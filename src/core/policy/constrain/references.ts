@@ -1,0 +1,80 @@
+import { attributeOf, childrenOf, type Element } from "../../cib/index.ts";
+import type { Model } from "../model.ts";
+import { cloneOf } from "../model-queries.ts";
+import type { Resource } from "../model-resource.ts";
+
+/** What an id in a constraint stands for: one resource, or the list of a tag or template. */
+export type Reference =
+  | { readonly kind: "resource"; readonly resource: Resource }
+  | { readonly kind: "list"; readonly resources: readonly Resource[] }
+  | { readonly kind: "unknown" };
+
+/** Resolves ids of constraints (assignment.md 8.4, status.md 25.4). */
+export class References {
+  private readonly model: Model;
+  private byHistory: Map<string, Resource> | null = null;
+
+  constructor(model: Model) {
+    this.model = model;
+  }
+
+  resource(id: string): Resource | null {
+    const found = this.model.resourcesById.get(id);
+    if (found !== undefined) return found;
+    this.byHistory ??= this.clonesByHistoryName();
+    return this.byHistory.get(id) ?? null;
+  }
+
+  find(id: string | undefined): Reference {
+    if (id === undefined) return { kind: "unknown" };
+    const resource = this.resource(id);
+    if (resource !== null) return { kind: "resource", resource };
+    const ids = this.model.templates.get(id) ?? this.model.tags.get(id);
+    if (ids === undefined) return { kind: "unknown" };
+    return { kind: "list", resources: this.list(ids) };
+  }
+
+  /** A set's resources: tags and templates replaced in place (8.7). `complete`: every reference was known. */
+  members(set: Element): { readonly resources: readonly Resource[]; readonly complete: boolean } {
+    const resources: Resource[] = [];
+    let complete = true;
+    for (const child of childrenOf(set, "resource_ref")) {
+      const found = this.find(attributeOf(child, "id"));
+      if (found.kind === "resource") resources.push(found.resource);
+      else if (found.kind === "list") resources.push(...found.resources);
+      else complete = false;
+    }
+    return { resources, complete };
+  }
+
+  private list(ids: readonly string[]): readonly Resource[] {
+    const resources: Resource[] = [];
+    for (const id of ids) {
+      const resource = this.resource(id);
+      if (resource !== null) resources.push(resource);
+    }
+    return resources;
+  }
+
+  /** The bare id of something cloned means the clone, if an instance has history under it (8.4). */
+  private clonesByHistoryName(): Map<string, Resource> {
+    const clones = new Map<string, Resource>();
+    for (const primitive of this.model.primitives) {
+      if (primitive.number === null || primitive.historyName === null) continue;
+      const clone = cloneOf(primitive);
+      if (clone !== null && !clones.has(primitive.historyName)) clones.set(primitive.historyName, clone);
+    }
+    return clones;
+  }
+}
+
+/** The sets of a constraint, references to sets resolved. */
+export function setsOf(model: Model, constraint: Element): readonly Element[] {
+  const sets: Element[] = [];
+  for (const child of childrenOf(constraint, "resource_set")) {
+    const referred = attributeOf(child, "id-ref");
+    const set = referred === undefined ? child : model.caches.lookup(referred);
+    if (set !== undefined) sets.push(set);
+  }
+  return sets;
+}
