@@ -1,3 +1,4 @@
+export { printedName, type SummaryLine } from "./graph/index.ts";
 export type { Model, PromotionReport, ScheduleOptions, ScoreReport } from "./model.ts";
 export type {
   Colocation,
@@ -40,3 +41,5 @@ export {
   roleName,
 } from "./model-values.ts";
 export { NodeTable } from "./node-table.ts";
+export { type Plan, readModel, schedule } from "./schedule.ts";
+export { CibError, type CibFault, ID_MAX_CHARS, validateCib } from "./validate.ts";

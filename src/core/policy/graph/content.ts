@@ -23,7 +23,7 @@ import { isInput } from "./emit.ts";
 export function printedName(resource: Resource): string {
   const clone = cloneOf(resource);
   if (clone === null) return resource.id;
-  if (resource.removed) return resource.historyName ?? resource.id;
+  if (resource.removed) return resource.historyName ?? (resource.activeNodes.length > 0 ? resource.id : resource.configId);
   return clone.globallyUnique ? resource.id : resource.configId;
 }
 

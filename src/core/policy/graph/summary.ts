@@ -32,9 +32,7 @@ function summarizeNode(planner: Planner, node: PolicyNode, lines: SummaryLine[])
     if (action.optional) continue;
     if (action.task === "do_shutdown") lines.push({ ...base, verb: "Shutdown", node: node.name, detail: node.name, reason: null });
     if (action.detail.kind !== "fence") continue;
-    const launcher = node.launcher;
-    const name = launcher === null ? node.name : `${node.name} (resource: ${launcher.id})`;
-    lines.push({ ...base, verb: "Fence", node: name, detail: action.detail.operation, reason: action.reason });
+    lines.push({ ...base, verb: "Fence", node: node.name, detail: action.detail.operation, reason: action.reason });
   }
 }
 

@@ -65,8 +65,8 @@ function addMigrationRelations(planner: Planner, first: Side & { resource: Resou
   const b = then.resource;
   if (a === b || isWithin(a, b) || isWithin(b, a)) return;
   if (!b.allowMigrate && !a.allowMigrate) return;
-  const firstTask = memberTaskOf(first.key.slice(0, -2));
-  const thenTask = memberTaskOf(then.key.slice(0, -2));
+  const firstTask = memberTaskOf(pointTask(first.key) ?? first.key);
+  const thenTask = memberTaskOf(pointTask(then.key) ?? then.key);
   if (firstTask === "start" && thenTask === "start") {
     if (a.allowMigrate && b.allowMigrate) planner.relate(a, "migrate_from_0", b, "migrate_to_0", EFFECT.seq);
     if (b.allowMigrate) planner.relate(a, first.key, b, "migrate_to_0", EFFECT.seq | EFFECT.ifNotLive);
@@ -185,9 +185,9 @@ function connectInstances(
 
 /** Of a bundle as first, the contained resource's action counts, except for stop. */
 function bundledFor(partner: Resource, task: string): Resource {
-  if (memberTaskOf(task) === "stop") return partner;
-  const replica = partner.inBundle?.bundle?.replicas.find((one) => one.container === partner);
-  return replica?.child ?? partner;
+  const replica = partner.inBundle?.bundle?.replicas.find((one) => one.container === partner || one.child === partner);
+  if (replica === undefined) return partner;
+  return memberTaskOf(task) === "stop" ? replica.container : (replica.child ?? partner);
 }
 
 /** The one place where an ordering changes an assignment (U10). */

@@ -75,7 +75,13 @@ function relateInverse(planner: Planner, pair: Pair): void {
 }
 
 function relateTasks(planner: Planner, first: Resource, firstTask: string, then: Resource, thenTask: string, effects: number): void {
-  planner.relate(first, firstKeyOf(first, firstTask, then), then, `${thenTask}_0`, effects | EFFECT.user);
+  planner.relate(notifierOf(first, then), firstKeyOf(first, firstTask, then), then, `${thenTask}_0`, effects | EFFECT.user);
+}
+
+/** A bundle never notifies: the clone inside does, and its confirmation is what others wait for. */
+function notifierOf(first: Resource, then: Resource): Resource {
+  const inner = first.bundle?.innerClone ?? null;
+  return inner?.notify === true && !isWithin(then, first) ? inner : first;
 }
 
 /** U8: a collective as first stands for its completion point, or with notifications for their confirmation. */

@@ -15,6 +15,12 @@ export function planNeeds(planner: Planner): void {
       if (running.entry.expectedRc !== null) action.expectedRc = running.entry.expectedRc;
     }
   }
+  for (const resource of planner.model.primitives) {
+    for (const node of resource.danglingSources) {
+      // M7: the stop only ends what the migration left behind.
+      planner.request({ resource, task: "stop", node, optional: false }).dangling = true;
+    }
+  }
   for (const need of planner.model.needs) {
     const { resource, node } = need;
     switch (need.kind) {

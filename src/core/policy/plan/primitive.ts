@@ -89,7 +89,7 @@ function planBounce(planner: Planner, course: Course): void {
       needStop = planner.first(resource, "start_0", course.next)?.needed === true;
     }
   }
-  if (resource.role <= ROLE.stopped && resource.activeNodes.length === 0) return;
+  if (resource.role === ROLE.stopped || resource.activeNodes.length === 0) return;
   if (promoted) planDemote(planner, course, !needStop);
   planStop(planner, course, !needStop);
   if (resource.blocked || resource.nextRole <= ROLE.stopped) return;
@@ -100,8 +100,7 @@ function planBounce(planner: Planner, course: Course): void {
 /** From the current role to the target role, all needed (A2, A4). */
 function planLadder(planner: Planner, course: Course): void {
   const { resource } = course;
-  const active = resource.activeNodes.length > 0;
-  const from = active || resource.role > ROLE.stopped ? resource.role : ROLE.stopped;
+  const from = resource.role === ROLE.unknown && resource.activeNodes.length === 0 ? ROLE.stopped : resource.role;
   const to = resource.nextRole;
   if (from === to) return;
   if (from === ROLE.unknown) {
@@ -140,7 +139,7 @@ function planStart(planner: Planner, course: Course, optional: boolean): void {
   const { resource, next } = course;
   if (next === null) return;
   const start = planner.request({ resource, task: "start", node: next, optional: true });
-  if (start.runnable && !optional) start.optional = false;
+  if (start.runnable && !optional) planner.request({ resource, task: "start", node: next, optional: false });
   if (resource.startPending) start.shown = true;
   if (course.stopUnexpected && resource.activeNodes.includes(next)) {
     start.pseudo = true;
