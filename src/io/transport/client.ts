@@ -1,6 +1,5 @@
-import { X509Certificate } from "node:crypto";
 import { request } from "node:http";
-import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
+import { connect, type TLSSocket } from "node:tls";
 import { QuorateError } from "../../core/base/index.ts";
 import { type ClusterId, FRAME_BYTES_MAX, peerNameOf } from "../wire/index.ts";
 import { parseAddress } from "./address.ts";
@@ -89,12 +88,9 @@ function proveServer(socket: TLSSocket, { trust, address }: RequestOptions): str
   const name = peerNameOf(leaf.subjectAltName);
   if (name?.kind !== "member" || name.cluster !== trust.cluster) return refuse("the certificate is not of a member of this cluster");
   if (trust.kind === "tls") return trust.tls.authorityPem;
-  const shown: DetailedPeerCertificate = socket.getPeerCertificate(true);
-  const seen = new Set<DetailedPeerCertificate>();
-  for (let one = shown; one !== undefined && !seen.has(one); one = one.issuerCertificate) {
-    seen.add(one);
-    const authority = new X509Certificate(one.raw);
-    if (authority.fingerprint256.replaceAll(":", "").toLowerCase() !== trust.authorityHash) continue;
+  // Two steps are enough: an authority of ours signs members itself (path length 0).
+  const authority = leaf.issuerCertificate;
+  if (authority !== undefined && authority.fingerprint256.replaceAll(":", "").toLowerCase() === trust.authorityHash) {
     if (!authority.ca || !leaf.verify(authority.publicKey)) return refuse("the certificate was not signed by the pinned authority");
     return authority.toString();
   }
