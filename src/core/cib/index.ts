@@ -39,3 +39,4 @@ export { CRM_FEATURE_SET, type RenderFacts, renderCib, renderStatus, SCHEMA } fr
 export { applyEdits, EDITS_MAX, propertyOf, renderConfiguration, renderSection } from "./sections.ts";
 export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type SnapshotData } from "./snapshot.ts";
 export * from "./state.ts";
+export { upgradeCib } from "./upgrade.ts";

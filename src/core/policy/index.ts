@@ -1,3 +1,4 @@
+export { upgradeCib } from "../cib/index.ts";
 export { printedName, type SummaryLine } from "./graph/index.ts";
 export type { Model, PromotionReport, ScheduleOptions, ScoreReport } from "./model.ts";
 export type {

@@ -1,0 +1,5 @@
+import type { Element } from "./element.ts";
+
+export function upgradeCib(cib: Element): Element {
+  return cib;
+}

@@ -1,0 +1,125 @@
+/**
+ * Runs the open policy corpus in this process and compares with the corpus' own comparer.
+ *
+ *   npm run conformance:policy -- [--only REGEX] [--tag TAG] [--level L1,L2,..] [--diff N] [--list] [--markdown FILE]
+ *
+ * Without the shared data (QUORATE_SHARED, default ../shared) the run is skipped loudly, and fails with CI=true.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { upgradeCib } from "../../../src/core/cib/index.ts";
+import { readModel, schedule } from "../../../src/core/policy/index.ts";
+import { executeTransition, simulationResult } from "../../../src/core/whatif/index.ts";
+import { parseXml } from "../../../src/io/xml/index.ts";
+
+type Level = { readonly pass: boolean; readonly diff: readonly string[] };
+type Comparison = { readonly levels: Readonly<Record<string, Level>>; readonly error?: string };
+type Comparer = {
+  readonly compare: (expected: unknown, got: unknown) => Comparison;
+  readonly LEVELS: readonly string[];
+};
+type Case = {
+  readonly name: string;
+  readonly input: string;
+  readonly args: { readonly now: string | null };
+  readonly tags: readonly string[];
+};
+type Verdict = { readonly name: string; readonly tags: readonly string[]; readonly failed: readonly string[]; readonly error: string | null };
+
+/** Levels that a case must pass; the summary is counted but not required. */
+const REQUIRED = ["L1", "L2", "L3", "L4", "L5"];
+
+const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
+
+function option(name: string): string | null {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? null : (process.argv[at + 1] ?? null);
+}
+
+function sharedRoot(): string {
+  return path.resolve(process.env["QUORATE_SHARED"] ?? path.join(process.cwd(), "..", "shared"), "conformance", "policy");
+}
+
+/** Effective time of a case: what it asks for, else what the CIB records, else the clock. */
+export function effectiveNowMs(now: string | null, recorded: string | undefined): number {
+  if (now !== null) return Date.parse(/[zZ]|[+-]\d{2}:?\d{2}$/.test(now) ? now : `${now.replace(" ", "T")}Z`);
+  const seconds = recorded === undefined ? Number.NaN : Number(recorded);
+  return Number.isFinite(seconds) ? seconds * 1000 : Date.now();
+}
+
+function simulate(root: string, wanted: Case): unknown {
+  const cib = upgradeCib(parseXml(readFileSync(path.join(root, wanted.input), "utf8")));
+  const nowMs = effectiveNowMs(wanted.args.now, cib.attributes["execution-date"]);
+  const plan = schedule(cib, nowMs, md5, { scores: true });
+  const { cib: after } = executeTransition(cib, plan.graph, { wallSec: Math.floor(Date.now() / 1000) });
+  return simulationResult(plan, readModel(after, nowMs, md5));
+}
+
+function judge(root: string, comparer: Comparer, wanted: Case, levels: readonly string[], diff: number): Verdict {
+  let got: unknown;
+  let error: string | null = null;
+  try {
+    got = simulate(root, wanted);
+  } catch (problem) {
+    error = problem instanceof Error ? `${problem.name}: ${problem.message}` : String(problem);
+    if (diff > 0 && problem instanceof Error) console.log(problem.stack);
+    got = { error };
+  }
+  const { levels: result } = comparer.compare(wanted, got);
+  const failed = comparer.LEVELS.filter((level) => result[level]?.pass !== true);
+  const shown = failed.filter((level) => levels.includes(level));
+  if (diff > 0 && shown.length > 0) {
+    console.log(`${wanted.name}: ${failed.join(" ")} failed`);
+    for (const level of shown) for (const line of result[level]!.diff.slice(0, diff)) console.log(`  ${level} ${line}`);
+  }
+  return { name: wanted.name, tags: wanted.tags, failed, error };
+}
+
+function tagTable(verdicts: readonly Verdict[], levels: readonly string[]): string[] {
+  const tags = [...new Set(verdicts.flatMap((verdict) => verdict.tags))].sort();
+  const lines = [`| tag | cases | ${levels.join(" | ")} |`, `| --- | ---: |${levels.map(() => " ---: |").join("")}`];
+  for (const tag of tags) {
+    const of = verdicts.filter((verdict) => verdict.tags.includes(tag));
+    lines.push(`| ${tag} | ${of.length} | ${levels.map((level) => of.filter((verdict) => !verdict.failed.includes(level)).length).join(" | ")} |`);
+  }
+  return lines;
+}
+
+async function main(): Promise<void> {
+  const root = sharedRoot();
+  if (!existsSync(path.join(root, "cases"))) {
+    console.log(`SKIPPED: no policy corpus at QUORATE_SHARED/conformance/policy`);
+    console.log("0 passed, 0 failed");
+    process.exitCode = process.env["CI"] === "true" ? 1 : 0;
+    return;
+  }
+  const comparer = (await import(pathToFileURL(path.join(root, "compare.mjs")).href)) as Comparer;
+  const only = option("only") === null ? null : new RegExp(option("only")!);
+  const tag = option("tag");
+  const levels = option("level")?.split(",") ?? [...comparer.LEVELS];
+  const required = option("level") === null ? REQUIRED : levels;
+  const diff = Number(option("diff") ?? 0);
+  const verdicts: Verdict[] = [];
+  for (const file of readdirSync(path.join(root, "cases")).sort()) {
+    const wanted = JSON.parse(readFileSync(path.join(root, "cases", file), "utf8")) as Case;
+    if (only !== null && !only.test(wanted.name)) continue;
+    if (tag !== null && !wanted.tags.includes(tag)) continue;
+    verdicts.push(judge(root, comparer, wanted, levels, diff));
+  }
+  const bad = verdicts.filter((verdict) => verdict.failed.some((level) => required.includes(level)));
+  if (process.argv.includes("--list")) for (const verdict of bad) console.log(`${verdict.name}: ${verdict.failed.join(" ")} ${verdict.error ?? ""}`);
+  for (const level of comparer.LEVELS) {
+    const passed = verdicts.filter((verdict) => !verdict.failed.includes(level)).length;
+    console.log(`${level}: ${passed} of ${verdicts.length}`);
+  }
+  const table = tagTable(verdicts, comparer.LEVELS);
+  if (process.argv.includes("--tags")) for (const line of table) console.log(line);
+  const markdown = option("markdown");
+  if (markdown !== null) writeFileSync(markdown, `${table.join("\n")}\n`);
+  console.log(`${verdicts.length - bad.length} passed, ${bad.length} failed`);
+  process.exitCode = bad.length === 0 ? 0 : 1;
+}
+
+await main();
