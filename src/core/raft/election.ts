@@ -1,7 +1,7 @@
 import { invariant, type LogIndex, logIndex, type MemberId, type Term, term } from "../base/index.ts";
-import { memberIds } from "./configuration.ts";
+import { memberIds, votesOf } from "./configuration.ts";
 import { endLeadership } from "./leadership.ts";
-import { appendEntries, bytesBetween, configIndex, lastId, lastIndex } from "./log.ts";
+import { appendEntries, bytesBetween, configIndex, configurationAt, lastId, lastIndex } from "./log.ts";
 import { firstNext, resetPeer } from "./progress.ts";
 import { voteResult } from "./quorum.ts";
 import { config, halves, isWitness, restartElectionTimer, type Server, sendAfter, sendNow, votes } from "./state.ts";
@@ -23,6 +23,7 @@ export function becomeFollower<C>(server: Server<C>, newTerm: Term, leader: Memb
     server.vote = null;
     server.hardDirty = true;
     server.verified = logIndex(0);
+    server.recoverTo = null;
     server.incoming = null;
   }
   server.role = "follower";
@@ -89,8 +90,19 @@ export function mayCampaign<C>(server: Server<C>): boolean {
     !server.removed &&
     !server.stalled &&
     server.applyFloor <= server.applied &&
-    votes(server, server.settings.id) > 0
+    mayHaveVotes(server)
   );
+}
+
+/**
+ * Votes now, or before a change that is not known to be committed: a server that is leaving may be the only one with a
+ * log new enough to lead until its removal commits (Raft thesis §4.2.2). Its own vote counts only where it has votes.
+ */
+function mayHaveVotes<C>(server: Server<C>): boolean {
+  const { id } = server.settings;
+  if (votes(server, id) > 0) return true;
+  if (votesOf(configurationAt(server.log, server.commit), id) > 0) return true;
+  return server.log.configs.some((row) => row.index > server.commit && votesOf(row.configuration, id) > 0);
 }
 
 /** The election timer fired, or the host says so. With lease reads a sticky server does not start on its own. */

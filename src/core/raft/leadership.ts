@@ -1,7 +1,7 @@
 import { logIndex, type MemberId, type Term } from "../base/index.ts";
 import { becomeFollower, heardLeader } from "./election.ts";
 import { CLOCK_RHO, LEASE_MARGIN_MS } from "./limits.ts";
-import { lastIndex } from "./log.ts";
+import { lastIndex, termAt } from "./log.ts";
 import { answerChange } from "./membership.ts";
 import type { Peer } from "./progress.ts";
 import { quorumReached, voteResult } from "./quorum.ts";
@@ -125,6 +125,7 @@ export function onHeartbeat<C>(server: Server<C>, from: MemberId, message: OfKin
   commitTo(server, logIndex(Math.min(message.commit, lastIndex(server.log))));
   server.leaderCommit = logIndex(Math.max(server.leaderCommit, message.leaderCommit));
   renewLease(server, message);
+  aimRecovery(server, message);
   checkRecovered(server);
   sendNow(server, from, {
     kind: "heartbeatReply",
@@ -134,6 +135,17 @@ export function onHeartbeat<C>(server: Server<C>, from: MemberId, message: OfKin
     applied: server.applied,
     state: memberState(server),
   });
+}
+
+/**
+ * A recovering member must reach the commit index of a leader that has heard its present boot: only from then on is it
+ * certain that no ack of before the damage will still be counted (acks of an older boot are dropped).
+ */
+function aimRecovery<C>(server: Server<C>, message: OfKind<C, "heartbeat">): void {
+  if (!server.recovering || message.echoBoot !== server.settings.boot) return;
+  const held = server.recoverTo === null ? null : termAt(server.log, server.recoverTo);
+  const wrongTerm = held !== null && held !== server.term;
+  if (server.recoverTo === null || wrongTerm) server.recoverTo = message.leaderCommit;
 }
 
 /** D - Tself = s - A(1 + rho), the best so far in the same or a newer term. An echo from another boot proves nothing. */

@@ -182,14 +182,16 @@ export function commitTo<C>(server: Server<C>, index: LogIndex): void {
 }
 
 /**
- * A recovering member is whole again when its log equals that of a leader up to a commit index whose entry is of that
- * leader's term, and is durable that far (RAFT.md §6).
+ * A recovering member is whole again when its log equals that of a leader up to that leader's commit index, the entry
+ * there is of the leader's term, and all of it is durable here (RAFT.md §6). The index is the leader's own, not how far
+ * this member has come: what it acknowledged before the damage may lie beyond.
  */
 export function checkRecovered<C>(server: Server<C>): void {
-  if (!server.recovering || server.leader === null) return;
-  const { commit, log } = server;
-  if (server.verified < commit || log.stored < commit || termAt(log, commit) !== server.term) return;
+  const { recoverTo, log } = server;
+  if (!server.recovering || server.leader === null || recoverTo === null) return;
+  if (server.verified < recoverTo || log.stored < recoverTo || termAt(log, recoverTo) !== server.term) return;
   server.recovering = false;
+  server.recoverTo = null;
   server.out.recovered = true;
 }
 

@@ -123,6 +123,8 @@ export type Server<C> = {
   verified: LogIndex;
   votes: Map<MemberId, boolean>;
   recovering: boolean;
+  /** Commit index of a leader that knows this boot, while recovering; the log must reach it. null = none heard. */
+  recoverTo: LogIndex | null;
   removed: boolean;
   peers: Map<MemberId, Peer>;
   boots: Map<MemberId, number>;
@@ -210,6 +212,7 @@ export function startServer<C>(options: RaftOptions<C>): Server<C> {
     verified: logIndex(0),
     votes: new Map(),
     recovering: restored.recovering,
+    recoverTo: null,
     removed: false,
     peers: new Map(),
     boots: new Map(),
