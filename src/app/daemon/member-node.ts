@@ -158,6 +158,7 @@ export class MemberNode {
       codec: createFrameCodec<Proposal>({ cluster: this.#identity.cluster, self: this.#identity.member, commands: proposalCodec }),
       onMessage: (from, message) => this.#shell.deliver({ kind: "message", from, message }),
       onLink: (event) => this.#onLink(event),
+      onFatal: (error) => this.#options.onFatal(error),
       admit: (member) => this.#admits(member),
       mounts: this.#mounts(),
       log,

@@ -105,7 +105,8 @@ function activity(before: ResourceHistory, outcome: Outcome, result: OperationRe
   const recurring = outcome.intervalMs > 0 ? before.recurring.set(recurringKey(outcome), recurringOf(outcome)) : before.recurring;
   if (!began && !found) {
     const unknown = outcome.task === "monitor" && outcome.intervalMs === 0;
-    return { ...before, recurring, stop: unknown && !before.active ? null : stop };
+    const { active, startedCall, covered } = before;
+    return { active, startedCall, covered, recurring, stop: unknown && !before.active ? null : stop };
   }
   return { active: true, startedCall: callId, covered: result.covered, stop, recurring };
 }

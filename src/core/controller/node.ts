@@ -217,8 +217,13 @@ export class NodeCore implements Host {
   }
 
   #pump(): void {
-    // Applying an entry may propose another; the number of rounds is bounded by what the core hands out.
-    while (this.raft.hasReady()) this.#take(this.raft.ready());
+    // Applying an entry may propose another, so this goes on until the core hands out nothing. A leader always says
+    // that it may have something, because it decides in `ready` what its peers lack.
+    while (this.raft.hasReady()) {
+      const ready = this.raft.ready();
+      if (isEmpty(ready)) break;
+      this.#take(ready);
+    }
     this.#status = this.raft.status();
     if (this.#status.configIndex !== this.#configIndex) {
       this.#configIndex = this.#status.configIndex;
@@ -305,4 +310,19 @@ export class NodeCore implements Host {
     this.#snapshotUnderWay = true;
     this.emit({ kind: "takeSnapshot", state: this.#state, last, configuration: this.raft.configurationAt(last.index) });
   }
+}
+
+function isEmpty(ready: Ready<Proposal>): boolean {
+  return (
+    ready.ticket === null &&
+    ready.sendNow.length === 0 &&
+    ready.sendAfter.length === 0 &&
+    ready.commit.length === 0 &&
+    ready.reads.length === 0 &&
+    ready.answers.length === 0 &&
+    ready.chunks.length === 0 &&
+    ready.verify === null &&
+    ready.compactTo === null &&
+    ready.snapshot === null
+  );
 }

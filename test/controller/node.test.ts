@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { attributeOf, childrenOf, type Element, element, walk } from "../../src/core/cib/index.ts";
+import type { PlannedTransition, Schedule } from "../../src/core/controller/index.ts";
+import { emptyGraph, type GraphAction, type ResourceAction } from "../../src/core/transition/index.ts";
+import { exited, MiniCluster } from "./mini-cluster.ts";
+
+/** A policy in miniature: `web` runs on the first online node; lost nodes are fenced first. */
+const schedule: Schedule = (cib: Element): PlannedTransition => {
+  const configured = [...walk(cib)].some((found) => found.name === "primitive" && attributeOf(found, "id") === "web");
+  const states = [...walk(cib)].filter((found) => found.name === "node_state");
+  const online = states.filter((state) => attributeOf(state, "crmd") !== "offline");
+  const lost = states.filter((state) => attributeOf(state, "crmd") === "offline" && attributeOf(state, "expected") === "member");
+  const operations = (state: Element): Element[] =>
+    [...walk(state)].filter((found) => found.name === "lrm_rsc_op" && attributeOf(found, "op-status") === "0");
+  const running = states.find((state) => {
+    const last = operations(state).filter((operation) => attributeOf(operation, "id") === "web_last_0")[0];
+    return last !== undefined && attributeOf(last, "operation") === "start" && attributeOf(last, "rc-code") === "0";
+  });
+  const actions: GraphAction[] = [];
+  const base = (id: number) => ({ id, inputs: [] as number[], priority: 0, reason: null });
+  const nodeFacts = (state: Element) => ({ node: attributeOf(state, "uname") ?? "", nodeId: attributeOf(state, "id") ?? "" });
+  for (const state of lost) {
+    const id = actions.length + 1;
+    actions.push({ ...base(id), kind: "fence", key: `stonith-${id}`, task: "reboot", ...nodeFacts(state), params: {}, meta: {}, downs: [], timeoutMs: 1000, priorityDelayS: null });
+  }
+  const target = online[0];
+  if (configured && target !== undefined && (running === undefined || !online.includes(running))) {
+    const id = actions.length + 1;
+    const start = operation(id, "start", 0, nodeFacts(target), lost.map((_, at) => at + 1));
+    actions.push(start, operation(id + 1, "monitor", 1000, nodeFacts(target), [id]));
+  }
+  return { graph: { ...emptyGraph(), actions }, summary: [], placements: null, scores: null, recheckAtMs: null };
+};
+
+function operation(id: number, task: "start" | "monitor", intervalMs: number, where: { node: string; nodeId: string }, inputs: number[]): ResourceAction {
+  return {
+    id,
+    inputs,
+    priority: 0,
+    reason: null,
+    kind: "resource",
+    key: `web_${task}_${intervalMs}`,
+    task,
+    resource: "web",
+    instance: "web",
+    historyName: "web",
+    agent: { agentClass: "ocf", provider: "quorate", type: "web" },
+    ...where,
+    router: null,
+    intervalMs,
+    timeoutMs: 20_000,
+    startDelayMs: 0,
+    targetRc: 0,
+    params: {},
+    meta: {},
+    digests: { all: "d" },
+    canFail: false,
+    migration: null,
+    notification: null,
+    cancels: null,
+    shutdownLock: null,
+    downs: [],
+  };
+}
+
+const WEB = element("primitive", { id: "web", class: "ocf", provider: "quorate", type: "web" });
+const agents = (_node: string, action: { operation: string }) => ({ outcome: exited(0), tookMs: action.operation === "start" ? 20 : 5 });
+
+function withWeb(): MiniCluster {
+  const cluster = MiniCluster.formed({ schedule, agents }, ["n1", "n2", "n3"]);
+  const leader = cluster.leader();
+  assert.ok(leader);
+  const answer = leader.request("config.commit", { edits: [{ section: "resources", id: "web", before: null, after: WEB }] });
+  assert.ok(!(answer as { error?: unknown }).error, JSON.stringify(answer));
+  cluster.until("web runs", 10_000, () => leader.core.state.nodes.get("n1")?.history.get("web")?.active === true);
+  return cluster;
+}
+
+test("a resource is placed, started once, monitored again and again without a word in the log", () => {
+  const cluster = withWeb();
+  const leader = cluster.leader();
+  assert.ok(leader);
+  assert.deepEqual(leader.request("wait.idle", { timeoutMs: 10_000 }) && true, true);
+  assert.equal(cluster.ran.filter((run) => run.action.operation === "start").length, 1);
+  const index = leader.core.state.index;
+  cluster.run(5_000);
+  assert.ok(cluster.ran.filter((run) => run.action.operation === "monitor").length >= 5, "monitors go on");
+  assert.equal(leader.core.state.index, index, "unchanged monitor results stay off the log");
+});
+
+test("a node that falls silent is lost, waits for Tsafe, then its resource starts elsewhere", () => {
+  const cluster = withWeb();
+  const n1 = cluster.nodes.get("n1");
+  assert.ok(n1);
+  const diedAtMs = cluster.nowMs;
+  n1.die();
+  const survivor = cluster.nodes.get("n2");
+  assert.ok(survivor);
+  cluster.until("n1 lost", 10_000, () => survivor.core.state.nodes.get("n1")?.membership === "lost");
+  cluster.until("web runs on n2", 30_000, () => survivor.core.state.nodes.get("n2")?.history.get("web")?.active === true);
+  const starts = cluster.ran.filter((run) => run.action.operation === "start");
+  assert.equal(starts.length, 2);
+  assert.ok((starts[1]?.atMs ?? 0) - diedAtMs > 9_000, "the second start comes after Tsafe");
+  assert.equal(survivor.core.state.fencingHistory.at(-1)?.by, "tsafe");
+});
+
+test("a monitor that fails is recorded once and voids the plan", () => {
+  let healthy = true;
+  const cluster = MiniCluster.formed(
+    { schedule, agents: (_node, action) => ({ outcome: exited(action.operation === "monitor" && !healthy ? 7 : 0), tookMs: 5 }) },
+    ["n1", "n2", "n3"],
+  );
+  const leader = cluster.leader();
+  assert.ok(leader);
+  leader.request("config.commit", { edits: [{ section: "resources", id: "web", before: null, after: WEB }] });
+  cluster.until("a monitor is recorded", 10_000, () => (leader.core.state.nodes.get("n1")?.history.get("web")?.recurring.size ?? 0) > 0);
+  healthy = false;
+  cluster.until("the failure is counted", 10_000, () => leader.core.state.nodes.get("n1")?.attributes.get("fail-count-web#monitor_1000") === "1");
+  cluster.run(5_000);
+  assert.equal(leader.core.state.nodes.get("n1")?.attributes.get("fail-count-web#monitor_1000"), "1");
+});
+
+test("a conflicting edit is refused with the object's name", () => {
+  const cluster = withWeb();
+  const leader = cluster.leader();
+  assert.ok(leader);
+  const answer = leader.request("config.commit", { edits: [{ section: "resources", id: "web", before: null, after: WEB }] }) as { error: { code: string } };
+  assert.equal(answer.error.code, "CIB_CONFLICT");
+});
+
+test("a policy that throws is contained: nothing starts, the status says so, and the commit is refused", () => {
+  const cluster = MiniCluster.formed(
+    {
+      schedule: (cib, nowMs, hash) => {
+        if (childrenOf(cib, "configuration").some((found) => [...walk(found)].some((child) => attributeOf(child, "id") === "bad"))) throw new Error("boom");
+        return schedule(cib, nowMs, hash);
+      },
+      agents,
+    },
+    ["n1", "n2", "n3"],
+  );
+  const leader = cluster.leader();
+  assert.ok(leader);
+  const edits = [{ section: "resources", id: "bad", before: null, after: element("primitive", { id: "bad", class: "ocf", type: "x" }) }];
+  const refused = leader.request("config.commit", { edits }) as { error: { code: string } };
+  assert.equal(refused.error.code, "REHEARSAL_FAILED");
+  leader.request("config.commit", { edits, force: true });
+  cluster.until("the failure is known", 5_000, () => leader.core.state.policyFailure !== null);
+  const status = leader.request("status", {}) as { policyFailure: { code: string } };
+  assert.equal(status.policyFailure.code, "POLICY_DEFECT");
+});
