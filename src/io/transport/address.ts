@@ -1,8 +1,8 @@
 import type { Address } from "./types.ts";
 
-/** Splits `host:port` or `[v6]:port`; null when it is neither. */
+/** Splits `host:port` or `[v6]:port`; null when it is neither. Zone ids are not addresses that a member may have. */
 export function parseAddress(address: Address): { readonly host: string; readonly port: number } | null {
-  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^[\]:]+)):([0-9]{1,5})$/.exec(address);
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^[\]:]+)):([0-9]{1,5})$/.exec(address);
   const port = Number(match?.[3]);
   const host = match?.[1] ?? match?.[2];
   return host === undefined || port < 1 || port > 65_535 ? null : { host, port };
