@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { chmodSync, closeSync, constants, mkdirSync, openSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { term } from "../../src/core/base/index.ts";
@@ -9,14 +9,14 @@ import { monotonicMs } from "../../src/io/executor/index.ts";
 import { action, eventually, GuardianUnderTest, origin, plan, ROOT, step } from "./support.ts";
 
 /** A provider directory with one agent made of these shell lines; returns the settings that name it. */
-function agentOf(guardian: { readonly directory: string }, lines: string): void {
+function agentOf(guardian: { readonly directory: string }, lines: string, settings: Readonly<Record<string, unknown>> = {}): void {
   const directory = join(guardian.directory, "provider");
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, "agent"), `#!/bin/sh\n${lines}\n`);
   chmodSync(join(directory, "agent"), 0o755);
   writeFileSync(
     join(guardian.directory, "guardian.json"),
-    JSON.stringify({ node: "n1", selfFence: "kill", providers: { test: directory }, stopMs: 1_500, killMs: 500 }),
+    JSON.stringify({ node: "n1", selfFence: "kill", providers: { test: directory }, stopMs: 1_500, killMs: 500, ...settings }),
   );
 }
 
@@ -267,6 +267,38 @@ describe("the guardian process", () => {
     reborn.link.send({ kind: "run", key: "old", origin: origin({ term: 1, ...welcome }), action: web, planVersion: 1 });
     assert.equal((await reborn.link.next("refused")).code, "OLD_INCARNATION");
     reborn.link.socket.destroy();
+  });
+
+  it("feeds its watchdog until the deadline, and no more while anything exclusive is unproven", async () => {
+    const guardian = make();
+    const fifo = join(guardian.directory, "dog");
+    assert.equal(spawnSync("mkfifo", [fifo]).status, 0);
+    const dog = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+    const bytes = (): number => {
+      try {
+        return readSync(dog, Buffer.alloc(4_096));
+      } catch {
+        return 0;
+      }
+    };
+    agentOf(guardian, '[ "$1" != stop ]', { watchdog: fifo, watchdogMs: 400 });
+    await guardian.start();
+    const { link, welcome } = await guardian.connect();
+    assert.equal(welcome.guarantee, "watchdog");
+    let fed = 0;
+    await eventually(() => {
+      fed += bytes();
+      return fed >= 3;
+    }, "three feeds");
+    link.send({ kind: "plan", plan: plan(1, [step(OWN)]) });
+    link.send({ kind: "deadline", term: term(1), atMonotonicMs: monotonicMs() + 200 });
+    await link.next("walked");
+    bytes();
+    // Absence takes time to see: five feeds' worth.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.equal(bytes(), 0);
+    link.socket.destroy();
+    closeSync(dog);
   });
 
   it("survives garbage, a giant frame and strangers on its socket", async () => {

@@ -71,7 +71,7 @@ export class Resetter {
     try {
       fd = openSync("/proc/sysrq-trigger", "w");
     } catch {
-      log("warn", "no sysrq here: a reset will use `reboot -f`");
+      log("warn", "no sysrq here: a reset will use `reboot -f -f -n`");
     }
     this.#sysrq = fd;
   }
@@ -79,7 +79,8 @@ export class Resetter {
   /** Does not sync and does not ask: what must stop is stopped by the power line, as it were. */
   reset(): void {
     if (this.#sysrq !== null) writeSync(this.#sysrq, "b");
-    const child = spawn("reboot", ["-f"], { stdio: "ignore", detached: true });
-    child.on("error", (error) => this.#log("error", "reboot -f failed", { error: error.message }));
+    // Twice -f: once would still ask systemd to stop services first, and wait for them. -n: a dead disk must not hold us.
+    const child = spawn("reboot", ["-f", "-f", "-n"], { stdio: "ignore", detached: true });
+    child.on("error", (error) => this.#log("error", "reboot -f -f -n failed", { error: error.message }));
   }
 }
