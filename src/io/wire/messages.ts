@@ -20,7 +20,7 @@ import type { CommandCodec, Lane } from "./frame.ts";
 /** Entries of one append, and commands of one proposal, at most. */
 export const LIST_MAX = 65_536;
 
-const VOTE_REASONS: readonly VoteReason[] = ["log", "voted", "sticky", "term", "recovering", "restarting"];
+const VOTE_REASONS: readonly VoteReason[] = ["log", "voted", "term", "recovering"];
 const STATES = ["normal", "recovering", "learner"] as const;
 const REFUSALS: readonly Refusal[] = [
   "not-leader",
@@ -236,6 +236,7 @@ const READERS: ReadonlyMap<string, Reader> = new Map<Message<unknown>["kind"], R
       round: countOf(f["round"], "round"),
       quorumAgeMs: nullable(f["quorumAgeMs"], (age) => numberOf(age, "quorumAgeMs")),
       echoMs: nullable(f["echoMs"], (echo) => numberOf(echo, "echoMs")),
+      echoBoot: countOf(f["echoBoot"], "echoBoot"),
     }),
   ],
   [
