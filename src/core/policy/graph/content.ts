@@ -196,6 +196,8 @@ function agentParameters(planner: Planner, action: Action): Record<string, strin
   for (const [name, value] of actionParameters(planner.model, resource, settingsTask(action), action.intervalMs, action.node)) {
     if (!/^\d/.test(name)) params[name] = value;
   }
+  const replica = resource.inBundle?.bundle?.replicas.find((one) => one.child === resource);
+  if (replica?.address != null) params["pcmk_external_ip"] = replica.address;
   return params;
 }
 

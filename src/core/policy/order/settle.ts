@@ -161,7 +161,6 @@ export class Settler {
     action.live = false;
     if (was) setReason(action, word, cause);
     this.changed(action);
-    if (was) this.blockDependents(action);
   }
 
   private makeNotLive(action: Action, cause: Action): void {
@@ -193,22 +192,22 @@ export class Settler {
       }
     }
     for (let at: Resource | null = resource; at !== null; at = at.parent) {
-      for (const colocation of at.dependedOnBy) this.blockDependent(colocation, action, resource);
+      for (const colocation of at.dependedOnBy) this.blockDependent(colocation, action);
       const parent: Resource | null = at.parent;
       if (parent?.kind === "group" && parent.children.at(-1) !== at) return;
     }
   }
 
-  private blockDependent(colocation: Colocation, action: Action, resource: Resource): void {
+  private blockDependent(colocation: Colocation, action: Action): void {
     if (colocation.score < INFINITY_SCORE) return;
-    if (action.task === "promote" && colocation.primaryRole !== ROLE.promoted) return;
+    if ((action.task === "promote") !== (colocation.primaryRole === ROLE.promoted)) return;
     const key = colocation.dependentRole === ROLE.promoted ? "promote_0" : "start_0";
     for (const primitive of primitivesOf(colocation.dependent)) {
       for (const dependent of this.planner.actionsOf(primitive, key)) {
         if (!dependent.runnable) continue;
         dependent.runnable = false;
         dependent.live = false;
-        dependent.reason = `colocation with ${resource.id}`;
+        dependent.reason = `colocation with ${colocation.primary.id}`;
         this.changed(dependent);
         this.blockDependents(dependent);
       }

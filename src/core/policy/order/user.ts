@@ -75,21 +75,17 @@ function relateInverse(planner: Planner, pair: Pair): void {
 }
 
 function relateTasks(planner: Planner, first: Resource, firstTask: string, then: Resource, thenTask: string, effects: number): void {
-  planner.relate(notifierOf(first, then), firstKeyOf(first, firstTask, then), then, `${thenTask}_0`, effects | EFFECT.user);
-}
-
-/** A bundle never notifies: the clone inside does, and its confirmation is what others wait for. */
-function notifierOf(first: Resource, then: Resource): Resource {
-  const inner = first.bundle?.innerClone ?? null;
-  return inner?.notify === true && !isWithin(then, first) ? inner : first;
+  planner.relate(first, firstKeyOf(first, firstTask, then), then, `${thenTask}_0`, effects | EFFECT.user);
 }
 
 /** U8: a collective as first stands for its completion point, or with notifications for their confirmation. */
 export function firstKeyOf(first: Resource, task: string, then: Resource | null): string {
   if (first.kind === "primitive" || (then !== null && isWithin(then, first))) return `${task}_0`;
   const completion = completionOf(task);
-  const notifies = first.kind === "clone" ? first.notify : first.kind === "bundle" && first.bundle?.innerClone?.notify === true;
-  if (notifies && completion !== task) return `confirmed-post_notify_${completion}_0`;
+  if (completion === task) return `${task}_0`;
+  if (first.kind === "clone" && first.notify) return `confirmed-post_notify_${completion}_0`;
+  // A bundle has no confirmation of its own; what is left to wait for is the task it was named with (F1).
+  if (first.kind === "bundle" && first.bundle?.innerClone?.notify === true) return `${task}_0`;
   return `${completion}_0`;
 }
 

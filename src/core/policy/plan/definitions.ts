@@ -1,6 +1,6 @@
 import type { HistoryEntry, ResourceHistory } from "../model-history.ts";
 import type { PolicyNode } from "../model-node.ts";
-import { cloneOf } from "../model-queries.ts";
+import { cloneOf, primitivesOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { EFFECT } from "./action.ts";
 import { planClear } from "./needs.ts";
@@ -45,13 +45,22 @@ function checkHistory(planner: Planner, resource: Resource, history: ResourceHis
   const { node } = history;
   const clone = cloneOf(resource);
   if (resource.removed) {
-    if (clone !== null && !clone.globallyUnique) checkAgent(planner, resource, history, false);
+    if (clone !== null && !clone.globallyUnique) checkAgent(planner, namesake(clone, resource, history), history, false);
     return;
   }
   const active = resource.activeNodes.includes(node);
   if (checkAgent(planner, resource, history, active)) return;
   if (!active) return;
   checkEntries(planner, resource, history, false);
+}
+
+/** A removed instance's history may carry the name under which another instance is known: then it is that one's. */
+function namesake(clone: Resource, resource: Resource, history: ResourceHistory): Resource {
+  for (const primitive of primitivesOf(clone)) {
+    const name = primitive.historyName ?? primitive.configId;
+    if (!primitive.removed && primitive.configId === resource.configId && name === history.name) return primitive;
+  }
+  return resource;
 }
 
 /** Step 6: connections whose address is known only after assignment. */

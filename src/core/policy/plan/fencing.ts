@@ -1,5 +1,5 @@
 import type { PolicyNode } from "../model-node.ts";
-import { outermostOf, topOf } from "../model-queries.ts";
+import { topOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { type Action, EFFECT } from "./action.ts";
 import type { Planner } from "./planner.ts";
@@ -136,13 +136,11 @@ function impliedStops(planner: Planner, fence: Action, node: PolicyNode, resourc
     stop.pseudo = true;
     stop.runnable = true;
     if (!resource.requiresFencing && node.kind !== "guest") continue;
-    const outer = outermostOf(resource);
-    const inBundle = resource.inBundle !== null || outer.kind === "bundle";
-    if (!inBundle) fence.precede(stop, EFFECT.seq);
-    const top = resource.inBundle ?? outer;
+    const top = topOf(resource);
+    if (resource.inBundle === null || top === resource) fence.precede(stop, EFFECT.seq);
     const point = top === resource ? null : planner.first(top, "stop_0");
     if (point !== null) fence.precede(point, EFFECT.seq);
-    planner.noteImpliedStop(fence, stop, topOf(resource));
+    planner.noteImpliedStop(fence, stop, top);
   }
 }
 

@@ -5,6 +5,7 @@ import { ROLE } from "../model-values.ts";
 import { type Action, EFFECT } from "./action.ts";
 import type { Planner } from "./planner.ts";
 import { planRecurring } from "./recurring.ts";
+import { orderAfterUnfencing } from "./unfencing.ts";
 
 /** What is known about the way of one primitive from its current state to the assigned one. */
 type Course = {
@@ -140,6 +141,7 @@ function planStart(planner: Planner, course: Course, optional: boolean): void {
   if (next === null) return;
   const start = planner.request({ resource, task: "start", node: next, optional: true });
   if (start.runnable && !optional) planner.request({ resource, task: "start", node: next, optional: false });
+  orderAfterUnfencing(planner, start, EFFECT.push);
   if (resource.startPending) start.shown = true;
   if (course.stopUnexpected && resource.activeNodes.includes(next)) {
     start.pseudo = true;

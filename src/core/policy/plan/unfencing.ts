@@ -34,12 +34,12 @@ export function requireUnfencing(planner: Planner, node: PolicyNode, reason: str
 }
 
 /** An action that must come after unfencing of its node (O17); an unfenced node needs nothing. */
-export function orderAfterUnfencing(planner: Planner, action: Action): void {
+export function orderAfterUnfencing(planner: Planner, action: Action, effects: number = EFFECT.seq): void {
   const { resource, node } = action;
-  if (resource === null || node === null || !needsUnfencing(planner, resource)) return;
+  if (resource === null || node === null || node.kind !== "cluster" || !needsUnfencing(planner, resource)) return;
   const on = planner.unfence(node);
-  on.precede(action, EFFECT.seq);
-  if (!isUnfenced(node)) requireUnfencing(planner, node, `required by ${resource.id} ${action.task}`);
+  on.precede(action, effects);
+  if (!isUnfenced(node) && action.needed && action.runnable) requireUnfencing(planner, node, `required by ${resource.id} ${action.task}`);
 }
 
 function needsUnfencing(planner: Planner, resource: Resource): boolean {

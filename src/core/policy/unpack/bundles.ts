@@ -124,6 +124,8 @@ function unpackInnerClone(model: Model, bundle: Resource, plan: BundlePlan, prim
   if (clone === null) return null;
   unpackMeta(model, clone);
   applySettings(model, clone);
+  // Instances of a bundle come up one after the other, whatever its meta-attributes say.
+  clone.ordered = true;
   register(model, clone);
   return fillClone(model, clone, primitive) ? clone : null;
 }
