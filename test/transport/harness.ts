@@ -121,6 +121,7 @@ export const heartbeat = (round: number): Message<string> => ({
   round,
   quorumAgeMs: null,
   echoMs: null,
+  echoBoot: 0,
 });
 
 export const append = (from: number, count: number, text = "x"): Message<string> => ({

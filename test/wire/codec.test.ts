@@ -49,7 +49,7 @@ const member = { name: "c", addresses: ["h:1"], incarnation: null };
 /** One message of each kind, with every optional field both ways round. */
 const MESSAGES: readonly Message<string>[] = [
   { ...head, kind: "preVote", forTerm: term(6), lastIndex: at(7), lastTerm: term(4), configIndex: at(2) },
-  { ...head, kind: "preVoteReply", forTerm: term(6), granted: false, reason: "sticky" },
+  { ...head, kind: "preVoteReply", forTerm: term(6), granted: false, reason: "recovering" },
   { ...head, kind: "vote", lastIndex: at(7), lastTerm: term(4), configIndex: at(2), transfer: true },
   { ...head, kind: "voteReply", granted: true, reason: null },
   {
@@ -75,7 +75,7 @@ const MESSAGES: readonly Message<string>[] = [
     storeAgeMs: 12.5,
     state: "recovering",
   },
-  { ...head, kind: "heartbeat", commit: at(5), leaderCommit: at(9), round: 77, quorumAgeMs: 4, echoMs: null },
+  { ...head, kind: "heartbeat", commit: at(5), leaderCommit: at(9), round: 77, quorumAgeMs: 4, echoMs: null, echoBoot: 2 },
   { ...head, kind: "heartbeatReply", round: 77, nonceMs: -3, storeAgeMs: 0, applied: at(4), state: "normal" },
   { ...head, kind: "snapChunk", snapshot, offset: 0, length: 5, data: Buffer.from("bytes") },
   { ...head, kind: "snapReply", last, nextOffset: 5, done: true, reason: "hash" },
@@ -124,7 +124,7 @@ const GOLDEN: readonly (readonly [Message<string>["kind"], string])[] = [
   ],
   [
     "heartbeat",
-    "0145d910df8ba7636c7573746572b030303131323233333434353536366161a466726f6d01a2746fcb4330000000000001a47465726d05a4626f6f7403a46b696e64a9686561727462656174a6636f6d6d697405ac6c6561646572436f6d6d697409a5726f756e644dab71756f72756d4167654d7304a66563686f4d73c0",
+    "013db0c8c88ca7636c7573746572b030303131323233333434353536366161a466726f6d01a2746fcb4330000000000001a47465726d05a4626f6f7403a46b696e64a9686561727462656174a6636f6d6d697405ac6c6561646572436f6d6d697409a5726f756e644dab71756f72756d4167654d7304a66563686f4d73c0a86563686f426f6f7402",
   ],
   [
     "snapReply",
@@ -237,7 +237,13 @@ test("a frame above the limit is neither built nor read", () => {
 
 test("an entry is encoded once for the disk and all followers", () => {
   let count = 0;
-  const counting: CommandCodec<string> = { ...commands, encode: (command) => (count++, Buffer.from(command)) };
+  const counting: CommandCodec<string> = {
+    ...commands,
+    encode: (command) => {
+      count += 1;
+      return Buffer.from(command);
+    },
+  };
   const entry = { kind: "data", term: term(1), index: at(1), data: "x" } as const;
   const first = encodeEntry(entry, counting);
   assert.equal(encodeEntry(entry, counting), first);

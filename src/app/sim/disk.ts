@@ -198,27 +198,21 @@ class Disk implements SimulatedDisk {
   flip(): string | null {
     const { random } = this.#options;
     const keys = [...this.#visible.keys()].sort((a, b) => (a < b ? -1 : 1));
-    const sizes = keys.map((key) => key.length + (this.#visible.get(key)?.length ?? 0));
-    const slotBytes = this.#slots.reduce((sum, slot) => sum + ((slot.pending ?? slot.durable)?.length ?? 0), 0);
-    const total = sizes.reduce((sum, size) => sum + size, 0) + slotBytes;
-    if (total === 0) return null;
-    let at = random.below(total);
-    const bit = 1 << random.below(8);
-    for (const [number, key] of keys.entries()) {
-      const size = sizes[number] ?? 0;
-      if (at < size) return this.#flipRecord(key, at, bit);
-      at -= size;
-    }
-    for (const [number, slot] of this.#slots.entries()) {
+    const slots = this.#slots.flatMap((slot, number) => {
       const bytes = slot.pending ?? slot.durable;
-      if (bytes === null) continue;
-      if (at < bytes.length) {
-        bytes[at] = bytes[at]! ^ bit;
-        return `slot ${number} byte ${at} bit ${bit}`;
-      }
-      at -= bytes.length;
-    }
-    return null;
+      return bytes === null ? [] : [{ number, bytes }];
+    });
+    if (keys.length + slots.length === 0) return null;
+    // Every record equally often: by bytes, one large snapshot would take nearly all the hits.
+    const pick = random.below(keys.length + slots.length);
+    const bit = 1 << random.below(8);
+    const key = keys[pick];
+    if (key !== undefined) return this.#flipRecord(key, random.below(key.length + (this.#visible.get(key)?.length ?? 0)), bit);
+    const { number, bytes } = slots[pick - keys.length]!;
+    // The padding behind the watermark means nothing; most hits should count.
+    const at = random.below(random.below(8) === 0 ? bytes.length : 256);
+    bytes[at] = bytes[at]! ^ bit;
+    return `slot ${number} byte ${at} bit ${bit}`;
   }
 
   #flipRecord(key: string, at: number, bit: number): string {

@@ -82,8 +82,9 @@ export async function loadStore<C>(options: LoadOptions<C>): Promise<LoadResult<
   const singles = await readSingles(options.disk);
   const empty =
     log.length === 0 && [singles.identity, singles.hard, singles.hardCopy, singles.mark, singles.pointer].every((one) => one === "missing");
-  if (empty) {
-    if (watermark === null && options.expected === null) return { kind: "new" };
+  // With the watermark file left, term and vote are known and the member can repair itself; without it nothing is.
+  if (empty && watermark === null) {
+    if (options.expected === null) return { kind: "new" };
     return { kind: "amnesia", reasons: ["the store is empty, but this member has spoken before"] };
   }
   const identity = chooseIdentity(singles.identity, watermark, options.expected);
@@ -302,7 +303,7 @@ function walkLog<C>(input: WalkInput<C>, damage: string[]) {
   const packs: Pack[] = [];
   const entries: Entry<C>[] = [];
   const garbage: Uint8Array[] = [];
-  let stale: Uint8Array[] = [];
+  const stale: Uint8Array[] = [];
   let end: End = { index: logIndex(start.mark.first - 1), term: start.mark.prevTerm, chain: start.mark.prevChain };
   let broken = start.abandoned;
   let tornFrom: LogIndex | null = null;
@@ -329,9 +330,16 @@ function walkLog<C>(input: WalkInput<C>, damage: string[]) {
     for (const entry of read.entries) entries.push(entry);
     end = { index: logIndex(read.pack.first + read.pack.count - 1), term: read.pack.lastTerm, chain: read.pack.chain };
   }
-  if (!start.abandoned) checkEnd(end, input, damage);
-  if (start.abandoned) stale = input.log.map((scanned) => scanned.key);
-  return { mark: start.mark, packs, entries, garbage, stale, end, tornFrom };
+  const keys = input.log.map((scanned) => scanned.key);
+  if (start.abandoned) return { mark: start.mark, packs: [], entries: [], garbage: [], stale: keys, end, tornFrom: null };
+  checkEnd(end, input, damage);
+  const { pointer } = input;
+  if (pointer === null || end.index >= pointer.meta.last.index) return { mark: start.mark, packs, entries, garbage, stale, end, tornFrom };
+  // What is left of the log ends before the snapshot: only the snapshot counts, and the log begins anew after it.
+  damage.push(`the log ends at ${end.index}, before the snapshot at ${pointer.meta.last.index}`);
+  const mark = markAfter(pointer);
+  const emptyEnd = { index: pointer.meta.last.index, term: mark.prevTerm, chain: mark.prevChain };
+  return { mark, packs: [], entries: [], garbage: [], stale: keys, end: emptyEnd, tornFrom: null };
 }
 
 function checkEnd(end: End, { hard, watermark }: WalkInput<unknown>, damage: string[]): void {
@@ -344,13 +352,16 @@ function checkEnd(end: End, { hard, watermark }: WalkInput<unknown>, damage: str
   }
 }
 
+const markAfter = ({ meta }: Pointer): MarkRecord => ({
+  first: logIndex(meta.last.index + 1),
+  prevTerm: meta.last.term,
+  prevChain: snapshotChain(meta.hash),
+});
+
 /** Where the log begins. `abandoned`: its beginning is lost, so nothing of it can be used. */
 function chooseMark(input: WalkInput<unknown>, damage: string[]): { readonly mark: MarkRecord; readonly abandoned: boolean } {
   const { mark, pointer } = input;
-  const afterSnapshot: MarkRecord =
-    pointer === null
-      ? MARK_START
-      : { first: logIndex(pointer.meta.last.index + 1), prevTerm: pointer.meta.last.term, prevChain: snapshotChain(pointer.meta.hash) };
+  const afterSnapshot = pointer === null ? MARK_START : markAfter(pointer);
   if (typeof mark !== "object") {
     damage.push(`the log mark is ${mark}`);
     return { mark: afterSnapshot, abandoned: true };

@@ -195,6 +195,8 @@ class Store<C> implements RaftStore<C> {
   }
 
   async #writeAll(items: readonly Waiting<C>[]): Promise<void> {
+    // A Ready may carry only messages that wait for earlier writes, which are done by now.
+    if (items.every(({ work }) => work.kind === "write" && isEmpty(work.write))) return;
     const batch = new Batch(this.#layout, this.#options.disk);
     for (const { work } of items) {
       if (work.kind === "write") await this.#collect(batch, work.write);
@@ -432,6 +434,10 @@ class Store<C> implements RaftStore<C> {
     await this.#options.slots.close();
     await this.#options.disk.close();
   }
+}
+
+function isEmpty(write: StoreWrite<unknown>): boolean {
+  return write.hard === null && write.entries.length === 0 && write.snapshot === null && !write.recovered;
 }
 
 /** Names a refusal of the disk for what it is; defects of ours keep their own names. */
