@@ -8,6 +8,14 @@ import { hint } from "./words.ts";
 /** Parameters that the cluster itself reads, whatever the agent says. */
 const ALWAYS_ALLOWED = /^(pcmk_|CRM_meta_|OCF_|trace_(ra|file|dir)$|stonith-timeout$|priority$|provides$)/;
 
+/** Parameters of fence agents that the cluster fills in at every call, though the agents say that they are required. */
+const FILLED_IN_FOR_FENCING: ReadonlySet<string> = new Set(["action", "plug", "port", "nodename"]);
+/** Operations of a fencing device that the cluster carries out itself, without its agent. */
+const DEVICE_OPERATIONS: ReadonlySet<string> = new Set(["start", "stop"]);
+
+/** Parameters of a fence agent that the cluster fills in for each run: what to do, and to whom (pcmk_host_argument). */
+const FILLED_IN_FOR_FENCING = new Set(["action", "port", "plug", "nodename"]);
+
 /** Holds every primitive against what its agent says of itself. */
 export function checkAgents(objects: readonly CrmObject[], agents: AgentCatalog): Finding[] {
   const findings: Finding[] = [];
@@ -17,11 +25,21 @@ export function checkAgents(objects: readonly CrmObject[], agents: AgentCatalog)
     const template = templates.get(attributeOf(object.element, "template") ?? "");
     const agent = agentOf(template ?? object.element);
     if (agent === null) continue;
+    const fencing = agent.class === "stonith";
     const answer = agents.describe(agent);
     if (answer.kind === "missing") findings.push(missingAgent(object.id, agent));
-    if (answer.kind === "found") checkPrimitive(object, template ?? null, answer.metadata, findings);
+    if (answer.kind === "found") checkPrimitive(object, template ?? null, forUse(answer.metadata, agent), findings);
   }
   return findings;
+}
+
+/** What the agent says, as far as it concerns a person who writes a configuration. */
+function forUse(metadata: AgentMetadata, agent: AgentName): AgentMetadata {
+  if (agent.class !== "stonith") return metadata;
+  const parameters = metadata.parameters.map((each) => (FILLED_IN_FOR_FENCING.has(each.name) ? { ...each, required: false } : each));
+  const own = [...DEVICE_OPERATIONS].filter((name) => !metadata.operations.some((each) => each.name === name));
+  const operations = [...metadata.operations, ...own.map((name) => ({ name, interval: null, timeout: null, role: null }))];
+  return { ...metadata, parameters, operations };
 }
 
 function agentOf(of: Element): AgentName | null {
@@ -36,7 +54,13 @@ function missingAgent(object: string, agent: AgentName): Finding {
   return { severity, code: "UNKNOWN_AGENT", object, message: `there is no agent ${formatAgent(agent)} on this node` };
 }
 
-function checkPrimitive(object: CrmObject, template: Element | null, metadata: AgentMetadata, findings: Finding[]): void {
+function checkPrimitive(
+  object: CrmObject,
+  template: Element | null,
+  metadata: AgentMetadata,
+  findings: Finding[],
+  fencing: boolean,
+): void {
   const add = (severity: "error" | "warning", code: string, message: string): void => {
     findings.push({ severity, code, object: object.id, message });
   };
@@ -53,6 +77,7 @@ function checkPrimitive(object: CrmObject, template: Element | null, metadata: A
     }
   }
   for (const parameter of metadata.parameters) {
+    if (fencing && FILLED_IN_FOR_FENCING.has(parameter.name)) continue;
     if (parameter.required && !named.has(parameter.name) && !borrowed) {
       add("error", "MISSING_PARAMETER", `the agent ${metadata.name} needs the parameter '${parameter.name}'`);
     }
