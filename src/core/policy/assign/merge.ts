@@ -31,7 +31,7 @@ export function factorOf(score: Score): number {
 export function hasInfluence(colocation: Colocation, primary: Resource = colocation.primary): boolean {
   const { dependent } = colocation;
   if (dependent.inBundle !== null && dependent.isRemoteConnection && dependent.implicit) {
-    if (!dependent.failed && dependent.activeNodes.length === 1) return false;
+    if (!primary.failed && primary.activeNodes.length === 1) return false;
   }
   return colocation.influence || primary.activeNodes.length === 0;
 }

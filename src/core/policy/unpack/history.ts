@@ -109,12 +109,17 @@ export function readEntries(history: Element, featureSet: string | null): Histor
     if (entry !== null) entries.push(entry);
   }
   entries.reverse();
-  return entries.length < 2 ? entries : entries.sort(compareEntries);
+  return entries.length < 2 ? entries : entries.sort((a, b) => compareEntries(a, b));
 }
 
-/** Which of two entries is older: negative if `a` is (status.md 13.4). */
-export function compareEntries(a: HistoryEntry, b: HistoryEntry): number {
-  const sameNode = a.onNode === null || b.onNode === null || a.onNode.toLowerCase() === b.onNode.toLowerCase();
+/**
+ * Which of two entries is older: negative if `a` is (status.md 13.4). A missing `on_node` counts as equal within one
+ * history (`strict` false); between histories of two nodes only if both lack it, as simulated cleaned-up probes show.
+ */
+export function compareEntries(a: HistoryEntry, b: HistoryEntry, strict = false): number {
+  const left = a.onNode?.toLowerCase() ?? null;
+  const right = b.onNode?.toLowerCase() ?? null;
+  const sameNode = left === right || (!strict && (left === null || right === null));
   if (a.id === b.id && sameNode) return 0;
   const callA = a.callId ?? -1;
   const callB = b.callId ?? -1;

@@ -29,8 +29,13 @@ function migrateToAt(reading: Reading, source: string, target: string): HistoryE
   return onlyEntry(historyOn(reading, source), (entry) => entry.task === "migrate_to" && entry.migrateTarget === target);
 }
 
+/** The migration entry was recorded on another node than the one looked at. */
+function isElsewhere(than: HistoryEntry, node: string): boolean {
+  return (than.task === "migrate_to" ? than.migrateSource : than.migrateTarget) !== node;
+}
+
 function movedOn(reading: Reading, node: string, than: HistoryEntry): boolean {
-  return historyOn(reading, node).some((entry) => MOVES.has(entry.task) && entry.xml !== than.xml && compareEntries(entry, than) > 0);
+  return historyOn(reading, node).some((entry) => MOVES.has(entry.task) && entry.xml !== than.xml && compareEntries(entry, than, isElsewhere(than, node)) > 0);
 }
 
 function foundStopped(reading: Reading, node: string, than: HistoryEntry): boolean {
@@ -38,7 +43,7 @@ function foundStopped(reading: Reading, node: string, than: HistoryEntry): boole
     historyOn(reading, node),
     (entry) => entry.task === "monitor" && entry.rc === RC.notRunning && entry.status === STATUS.done,
   );
-  return monitor !== null && compareEntries(monitor, than) > 0;
+  return monitor !== null && compareEntries(monitor, than, isElsewhere(than, node)) > 0;
 }
 
 /** X's state is newer than the migration: m is the migrate_from if there is one, but on the source the migrate_to, if known. */

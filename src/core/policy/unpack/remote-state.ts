@@ -2,7 +2,7 @@ import { attributeOf, type Element } from "../../cib/index.ts";
 import type { Model } from "../model.ts";
 import type { PolicyNode } from "../model-node.ts";
 import { ROLE } from "../model-values.ts";
-import { mergeTransientAttributes, nodeFlag } from "./nodes.ts";
+import { addAttributes, mergeTransientAttributes, nodeFlag } from "./nodes.ts";
 import { isTrue, parseInteger } from "./values.ts";
 
 /** The condition of a remote, guest or bundle node, from its connection and launcher (status.md 10.2). */
@@ -38,6 +38,7 @@ export function readRemoteState(model: Model, node: PolicyNode, state: Element):
     node.unclean = false;
     node.seen = true;
   }
+  addAttributes(model, node, null);
   mergeTransientAttributes(model, node, state);
   const shutdown = node.attributes.get("shutdown");
   if (shutdown !== undefined && shutdown !== "0") node.shuttingDown = true;

@@ -30,17 +30,14 @@ type Passes = {
 export function unpackStatus(model: Model, status: Element | undefined): void {
   if (status === undefined) return;
   readTickets(model, status);
-  const states: { readonly node: PolicyNode; readonly state: Element }[] = [];
   for (const state of childrenOf(status, "node_state")) {
-    const id = attributeOf(state, "id");
-    const node = id === undefined ? undefined : nodeByIdOrName(model, id, attributeOf(state, "uname"));
+    const node = nodeOfState(model, state);
     if (node === undefined) continue;
     if (node.kind === "cluster") readNodeState(model, node, state);
     else readFencedMark(node, state);
-    if (attributeOf(state, "uname") !== undefined) states.push({ node, state });
   }
   const passes: Passes = { byHistoryName: new Map(), read: new Set(), stopContainers: [] };
-  readHistories(model, states, passes);
+  readHistories(model, childrenOf(status, "node_state"), passes);
   for (const part of passes.stopContainers) stopContainer(model, part);
   finishRemoteNodes(model, passes);
 }
@@ -64,18 +61,31 @@ function readFencedMark(node: PolicyNode, state: Element): void {
   node.wasFenced = (parseInteger(attributeOf(state, "node_fenced")) ?? 0) !== 0;
 }
 
-/** Passes until nothing more can be read, then a last one (status.md 11.2, 11.3). */
-function readHistories(model: Model, states: readonly { readonly node: PolicyNode; readonly state: Element }[], passes: Passes): void {
+function nodeOfState(model: Model, state: Element): PolicyNode | undefined {
+  const id = attributeOf(state, "id");
+  return id === undefined ? undefined : nodeByIdOrName(model, id, attributeOf(state, "uname"));
+}
+
+/**
+ * Passes until nothing more can be read, then a last one (status.md 11.2, 11.3). Nodes are looked up again in every
+ * pass: the history of a removed remote connection creates its node on the way.
+ */
+function readHistories(model: Model, states: readonly Element[], passes: Passes): void {
+  const named = states.filter((state) => attributeOf(state, "uname") !== undefined);
   for (let progress = true; progress; ) {
     progress = false;
-    for (const { node, state } of states) {
-      if (passes.read.has(node) || !mayRead(model, node)) continue;
+    for (const state of named) {
+      const node = nodeOfState(model, state);
+      if (node === undefined || passes.read.has(node) || !mayRead(model, node)) continue;
       readNode(model, node, state, passes);
       progress = true;
     }
   }
   if (!model.options.fencingEnabled) return;
-  for (const { node, state } of states) if (!passes.read.has(node)) readNode(model, node, state, passes);
+  for (const state of named) {
+    const node = nodeOfState(model, state);
+    if (node !== undefined && !passes.read.has(node)) readNode(model, node, state, passes);
+  }
 }
 
 function mayRead(model: Model, node: PolicyNode): boolean {
