@@ -13,9 +13,6 @@ const FILLED_IN_FOR_FENCING: ReadonlySet<string> = new Set(["action", "plug", "p
 /** Operations of a fencing device that the cluster carries out itself, without its agent. */
 const DEVICE_OPERATIONS: ReadonlySet<string> = new Set(["start", "stop"]);
 
-/** Parameters of a fence agent that the cluster fills in for each run: what to do, and to whom (pcmk_host_argument). */
-const FILLED_IN_FOR_FENCING = new Set(["action", "port", "plug", "nodename"]);
-
 /** Holds every primitive against what its agent says of itself. */
 export function checkAgents(objects: readonly CrmObject[], agents: AgentCatalog): Finding[] {
   const findings: Finding[] = [];
@@ -25,7 +22,6 @@ export function checkAgents(objects: readonly CrmObject[], agents: AgentCatalog)
     const template = templates.get(attributeOf(object.element, "template") ?? "");
     const agent = agentOf(template ?? object.element);
     if (agent === null) continue;
-    const fencing = agent.class === "stonith";
     const answer = agents.describe(agent);
     if (answer.kind === "missing") findings.push(missingAgent(object.id, agent));
     if (answer.kind === "found") checkPrimitive(object, template ?? null, forUse(answer.metadata, agent), findings);
@@ -54,13 +50,7 @@ function missingAgent(object: string, agent: AgentName): Finding {
   return { severity, code: "UNKNOWN_AGENT", object, message: `there is no agent ${formatAgent(agent)} on this node` };
 }
 
-function checkPrimitive(
-  object: CrmObject,
-  template: Element | null,
-  metadata: AgentMetadata,
-  findings: Finding[],
-  fencing: boolean,
-): void {
+function checkPrimitive(object: CrmObject, template: Element | null, metadata: AgentMetadata, findings: Finding[]): void {
   const add = (severity: "error" | "warning", code: string, message: string): void => {
     findings.push({ severity, code, object: object.id, message });
   };
@@ -77,7 +67,6 @@ function checkPrimitive(
     }
   }
   for (const parameter of metadata.parameters) {
-    if (fencing && FILLED_IN_FOR_FENCING.has(parameter.name)) continue;
     if (parameter.required && !named.has(parameter.name) && !borrowed) {
       add("error", "MISSING_PARAMETER", `the agent ${metadata.name} needs the parameter '${parameter.name}'`);
     }
