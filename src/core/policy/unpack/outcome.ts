@@ -128,7 +128,8 @@ function judgeResult(reading: Reading, entry: HistoryEntry, rc: number, expired:
       blockFailedStop(reading, entry, expired);
       return "hard";
     default:
-      return plain;
+      // "Done" with a code that means neither running nor stopped is a failure even where it was expected.
+      return entry.status === STATUS.done ? "failure" : plain;
   }
 }
 

@@ -41,7 +41,8 @@ export function readRemoteState(model: Model, node: PolicyNode, state: Element):
   addAttributes(model, node, null);
   mergeTransientAttributes(model, node, state);
   const shutdown = node.attributes.get("shutdown");
-  if (shutdown !== undefined && shutdown !== "0") node.shuttingDown = true;
+  node.shutdownRequested = shutdown !== undefined && shutdown !== "0";
+  if (node.shutdownRequested) node.shuttingDown = true;
   if (nodeFlag(node, "standby")) node.standby = true;
   const connection = node.connection;
   if (nodeFlag(node, "maintenance") || (connection !== null && !connection.managed)) node.maintenance = true;
