@@ -13,6 +13,7 @@ export function orderProbes(planner: Planner): void {
     if (probes.length === 0) continue;
     for (const probe of probes) orderOwnStart(planner, resource, probe);
   }
+  for (const resource of planner.model.resources) if (resource.bundle !== null) orderBundleProbes(planner, resource.bundle);
   for (const resource of planner.model.primitives) {
     const probes = planner.actionsOf(resource, "monitor_0");
     if (probes.length > 0) orderBeforeRestarts(planner, resource, probes);
@@ -31,6 +32,26 @@ function orderOwnStart(planner: Planner, resource: Resource, probe: Action): voi
   for (const primitive of primitivesOf(clone)) {
     if (primitive.activeNodes.length > 0) continue;
     for (const start of planner.actionsOf(primitive, "start_0")) probe.precede(start, seq | gate);
+  }
+}
+
+/**
+ * O5.5: what is inside containers starts once all of them are known; a connection is looked for once its container is
+ * up, unless the container is up already and is not going to start again.
+ */
+function orderBundleProbes(planner: Planner, bundle: NonNullable<Resource["bundle"]>): void {
+  const inner = bundle.innerClone === null ? [] : planner.actionsOf(bundle.innerClone, "start_0");
+  for (const { container, connection } of bundle.replicas) {
+    for (const probe of planner.actionsOf(container, "monitor_0")) {
+      for (const start of inner) probe.precede(start, seq);
+    }
+    if (connection === null) continue;
+    for (const probe of planner.actionsOf(connection, "monitor_0")) {
+      for (const start of planner.actionsOf(container, "start_0")) {
+        if (start.blocked && container.activeNodes.length > 0) continue;
+        start.precede(probe, seq | gate);
+      }
+    }
   }
 }
 

@@ -186,8 +186,7 @@ export class Settler {
     if (resource === null || resource.kind !== "primitive" || (action.task !== "start" && action.task !== "promote")) return;
     const top = outermostOf(resource);
     if (top.kind === "clone" || top.kind === "bundle") {
-      for (const sibling of primitivesOf(top)) {
-        if (sibling === resource || sibling.configId !== resource.configId) continue;
+      for (const sibling of siblingsOf(top, resource)) {
         if (this.planner.actionsOf(sibling, action.key).some((one) => one.runnable)) return;
       }
     }
@@ -213,6 +212,15 @@ export class Settler {
       }
     }
   }
+}
+
+/** The other instances of the same primitive; of a container the other replicas' containers. */
+function siblingsOf(top: Resource, resource: Resource): readonly Resource[] {
+  const replicas = top.bundle?.replicas ?? [];
+  if (replicas.some((replica) => replica.container === resource)) {
+    return replicas.map((replica) => replica.container).filter((container) => container !== resource);
+  }
+  return [...primitivesOf(top)].filter((one) => one !== resource && one.configId === resource.configId);
 }
 
 function isBelow(resource: Resource, collective: Resource): boolean {

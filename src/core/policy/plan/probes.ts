@@ -86,10 +86,7 @@ function probeBundle(planner: Planner, bundle: Resource, node: PolicyNode): bool
       any = true;
       if (data.replicasPerHost === 1) orderOtherContainers(planner, data.replicas, replica.container, node);
     }
-    if (replica.connection !== null && probePrimitive(planner, replica.connection, node)) {
-      any = true;
-      orderConnectionProbe(planner, replica.container, replica.connection, node);
-    }
+    if (replica.connection !== null && probePrimitive(planner, replica.connection, node)) any = true;
   }
   return any;
 }
@@ -106,11 +103,6 @@ function orderOtherContainers(
     const found = planner.first(container, "monitor_0", node);
     if (found !== null) planner.addRelation(found, { resource: other.container, key: "start_0" }, EFFECT.seq | EFFECT.sameNode);
   }
-}
-
-function orderConnectionProbe(planner: Planner, container: Resource, connection: Resource, node: PolicyNode): void {
-  const found = planner.first(connection, "monitor_0", node);
-  if (found !== null) planner.addRelation({ resource: container, key: "start_0" }, found, EFFECT.gate | EFFECT.seq);
 }
 
 /** status.md 23.3. */

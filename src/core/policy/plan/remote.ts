@@ -18,13 +18,18 @@ export function connectionState(node: PolicyNode): ConnectionState {
   if (connection.nextRole === ROLE.stopped || connection.node === null) {
     if (host !== null && host.unclean) return "failed";
     if (!connection.failed) return "stopped";
-    const waits = connection.nextRole === ROLE.stopped && connection.reconnectIntervalMs > 0 && node.wasFenced && !node.shuttingDown;
+    const waits = connection.nextRole === ROLE.stopped && connection.reconnectIntervalMs > 0 && node.wasFenced && !node.shutdownRequested;
     return waits ? "unknown" : "failed";
   }
   if (host === null) return "unknown";
   if (host.unclean || !host.online) return "resting";
   if (connection.activeNodes.length > 1 && connection.partialSource !== null && connection.partialTarget !== null) return "resting";
   return "alive";
+}
+
+/** Asked for by its attribute; that the connection gets no node says nothing about it. */
+function askedToShutDown(node: PolicyNode): boolean {
+  return (node.attributes.get("shutdown") ?? "0") !== "0";
 }
 
 /** Step 8: actions on remote and guest nodes need their connection (O12, O13). */
@@ -111,7 +116,10 @@ function orderOnGuest(planner: Planner, action: Action, node: PolicyNode, connec
     case "migrate_from":
       if (!failed) planner.addRelation(action, { resource: connection, key: "stop_0" }, seq);
       return;
+    case "cancel":
+      // It comes before a change of role that waits for the connection, or goes with the stop: nothing to add.
+      return;
     default:
-      planner.addRelation(connectionStart, action, action.intervalMs > 0 && action.task !== "cancel" ? gate | push : gate);
+      planner.addRelation(connectionStart, action, action.intervalMs > 0 ? gate | push : gate);
   }
 }
