@@ -63,7 +63,7 @@ function rawCount(reading: Reading, entry: HistoryEntry): number {
 function definitionChanged(reading: Reading, entry: HistoryEntry): boolean {
   const { model, resource, node } = reading;
   if (resource.removed || !resource.managed || addressIsHost(model, resource)) return false;
-  const finding = compareDigests(model, resource, entry, node, entry.task === "monitor" && entry.intervalMs === 0 ? "start" : entry.task);
+  const finding = compareDigests(model, resource, entry, node);
   return finding === "mismatch" || finding === "restart";
 }
 
