@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,7 +11,7 @@ import { linkGuardian, monotonicMs } from "../../src/io/executor/index.ts";
 const USAGE = `usage: node dist/bench/idle/main.js [--seconds N] [--dir DIR ...] [--monitors N] [--interval MS]
 
 Without --dir: an idle guardian of its own, with a daemon's heartbeat of deadlines and N dummy monitors every MS.
-With --dir: the daemon and guardian of running nodes, by their pid files. PSS from smaps_rollup, CPU from stat.
+With --dir: the daemon and guardian of running nodes, by their arguments. PSS from smaps_rollup, CPU from stat.
 `;
 
 /** Clock ticks a second of /proc/PID/stat; 100 on every Linux that Node runs on. */
@@ -34,6 +34,18 @@ function usage(pid: number): Usage {
     childrenS: (at(13) + at(14)) / TICKS_PER_S,
     pssMb: Number(pss?.[1] ?? 0) / 1024,
   };
+}
+
+/** Daemon and guardian of a node, by their arguments. */
+function programsOf(directory: string): { readonly name: string; readonly pid: number }[] {
+  const found: { name: string; pid: number }[] = [];
+  for (const entry of readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
+    const args = existsSync(`/proc/${entry}/cmdline`) ? readFileSync(`/proc/${entry}/cmdline`, "utf8").split("\0") : [];
+    const program = args.map((word) => /app\/(daemon|guardian)\/main\.js$/.exec(word)?.[1]).find((name) => name !== undefined);
+    if (program !== undefined && args.includes(directory)) found.push({ name: program, pid: Number(entry) });
+  }
+  return found;
 }
 
 async function measure(name: string, pid: number, seconds: number): Promise<void> {
@@ -108,14 +120,10 @@ async function main(): Promise<void> {
   }
   const seconds = Number(values.seconds);
   if (values.dir === undefined) return ownGuardian(seconds, Number(values.monitors), Number(values.interval));
-  const all: Promise<void>[] = [];
-  for (const directory of values.dir) {
-    for (const name of ["quorated", "guardian"]) {
-      const file = join(directory, "run", `${name}.pid`);
-      if (existsSync(file)) all.push(measure(`${directory} ${name}`, Number(readFileSync(file, "utf8").trim()), seconds));
-      else process.stdout.write(`${directory} ${name}: not running (no ${file})\n`);
-    }
-  }
+  const all = values.dir.flatMap((directory) =>
+    programsOf(directory).map(({ name, pid }) => measure(`${directory} ${name}`, pid, seconds)),
+  );
+  if (all.length === 0) process.stdout.write("no daemon or guardian runs with these directories\n");
   await Promise.all(all);
 }
 

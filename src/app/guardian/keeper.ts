@@ -113,6 +113,7 @@ export class Keeper {
    */
   stop(): void {
     if (this.#core.guardsNothing) this.#watchdog?.release();
+    this.#purge.cgroups?.remove();
     this.#log("info", "guardian leaves, resources stay");
   }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 const PREFIX = "quorate-";
 /** Empty trees of earlier incarnations are removed when nothing has touched them for this long, milliseconds. */
-const STALE_MS = 600_000;
+const STALE_MS = 60_000;
 
 /**
  * Control groups of version 2, one per resource, so that a kill finds every process of it, also those that left their
@@ -65,6 +65,16 @@ export class CgroupTree {
       } catch {
         // Still in use.
       }
+    }
+  }
+
+  /** Removes the whole tree if nothing lives in it; else leaves it to the next guardian. */
+  remove(): void {
+    this.tidy();
+    try {
+      rmdirSync(this.root);
+    } catch {
+      // Resources stay.
     }
   }
 
