@@ -26,7 +26,12 @@ type Case = {
   readonly args: { readonly now: string | null };
   readonly tags: readonly string[];
 };
-type Verdict = { readonly name: string; readonly tags: readonly string[]; readonly failed: readonly string[]; readonly error: string | null };
+type Verdict = {
+  readonly name: string;
+  readonly tags: readonly string[];
+  readonly failed: readonly string[];
+  readonly error: string | null;
+};
 
 /** Levels that a case must pass; the summary is counted but not required. */
 const REQUIRED = ["L1", "L2", "L3", "L4", "L5"];
@@ -82,7 +87,9 @@ function tagTable(verdicts: readonly Verdict[], levels: readonly string[]): stri
   const lines = [`| tag | cases | ${levels.join(" | ")} |`, `| --- | ---: |${levels.map(() => " ---: |").join("")}`];
   for (const tag of tags) {
     const of = verdicts.filter((verdict) => verdict.tags.includes(tag));
-    lines.push(`| ${tag} | ${of.length} | ${levels.map((level) => of.filter((verdict) => !verdict.failed.includes(level)).length).join(" | ")} |`);
+    lines.push(
+      `| ${tag} | ${of.length} | ${levels.map((level) => of.filter((verdict) => !verdict.failed.includes(level)).length).join(" | ")} |`,
+    );
   }
   return lines;
 }
@@ -109,7 +116,8 @@ async function main(): Promise<void> {
     verdicts.push(judge(root, comparer, wanted, levels, diff));
   }
   const bad = verdicts.filter((verdict) => verdict.failed.some((level) => required.includes(level)));
-  if (process.argv.includes("--list")) for (const verdict of bad) console.log(`${verdict.name}: ${verdict.failed.join(" ")} ${verdict.error ?? ""}`);
+  if (process.argv.includes("--list"))
+    for (const verdict of bad) console.log(`${verdict.name}: ${verdict.failed.join(" ")} ${verdict.error ?? ""}`);
   for (const level of comparer.LEVELS) {
     const passed = verdicts.filter((verdict) => !verdict.failed.includes(level)).length;
     console.log(`${level}: ${passed} of ${verdicts.length}`);

@@ -35,7 +35,9 @@ function isElsewhere(than: HistoryEntry, node: string): boolean {
 }
 
 function movedOn(reading: Reading, node: string, than: HistoryEntry): boolean {
-  return historyOn(reading, node).some((entry) => MOVES.has(entry.task) && entry.xml !== than.xml && compareEntries(entry, than, isElsewhere(than, node)) > 0);
+  return historyOn(reading, node).some(
+    (entry) => MOVES.has(entry.task) && entry.xml !== than.xml && compareEntries(entry, than, isElsewhere(than, node)) > 0,
+  );
 }
 
 function foundStopped(reading: Reading, node: string, than: HistoryEntry): boolean {

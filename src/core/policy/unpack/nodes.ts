@@ -76,6 +76,7 @@ export function unpackNodes(model: Model, configuration: Element): void {
     const node = addNode(model, id, name, type === "remote" ? "remote" : "cluster", score);
     node.configured = true;
     node.isPing = type === "ping";
+    node.noProbes = node.isPing;
     node.isDc = dcId !== undefined && dcId.toLowerCase() === id.toLowerCase();
     if (node.isDc) model.dc = node;
     if (node.kind === "cluster") node.unclean = model.options.startupFencing;
