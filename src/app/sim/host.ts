@@ -1,0 +1,377 @@
+import { createHash } from "node:crypto";
+import { type Incarnation, incarnation, type MemberId, type Random, seededRandom } from "../../core/base/index.ts";
+import { emptyState, type Proposal } from "../../core/cib/index.ts";
+import { type FromPlanner, type NodeEvent, Planner, type PlannerEntry, type Schedule, type ToPlanner } from "../../core/controller/index.ts";
+import type { AgentAction, AgentOutcome, FromGuardian } from "../../core/ports/index.ts";
+import { type Configuration, createRaft, type Message } from "../../core/raft/index.ts";
+import { createRaftStore, openRaftStore, type RaftStore, type StoreWrite } from "../../io/storage/index.ts";
+import { createNodeShell, type NodeShell, proposalCodec, sizeOfProposal, snapshotCodec } from "../daemon/index.ts";
+import { VirtualServices } from "./agents.ts";
+import { createSimulatedDisk, type SimulatedDisk } from "./disk.ts";
+import { GuardianMemory, VirtualGuardian } from "./guardian.ts";
+import { HostClock, VirtualProcess, type VirtualTime } from "./time.ts";
+
+export const CLUSTER_ID = "00000000000000aa";
+
+/** A production rule that is broken on purpose, to see that an invariant notices (issue tracker: seeded faults). */
+export type SeededFault = "vote-not-persisted" | "ack-before-sync" | "uncommitted-intent" | "fence-wait-skipped" | "old-incarnation";
+
+/** What a host tells the world; invariants and the trace listen. */
+export type HostEvents = {
+  send(from: VirtualHost, to: MemberId, message: Message<Proposal>): void;
+  onEntries(host: VirtualHost, entries: readonly PlannerEntry[]): void;
+  onSave(host: VirtualHost, write: StoreWrite<Proposal>): void;
+  onRestored(host: VirtualHost, facts: Restart): void;
+  onService(host: VirtualHost, resource: string, active: boolean): void;
+  onSpawn(host: VirtualHost, key: string, action: AgentAction, origin: { readonly incarnation: Incarnation; readonly term: number; readonly index: number } | null): void;
+  onAnswer(host: VirtualHost, id: number, answer: { readonly result: unknown } | { readonly error: { readonly code: string } }): void;
+  onFatal(host: VirtualHost, error: unknown): void;
+  fence(by: VirtualHost, action: AgentAction): { readonly takesMs: number; readonly end: () => AgentOutcome };
+  onReset(host: VirtualHost, reason: string): void;
+  trace(who: string, text: string): void;
+  schedule: Schedule;
+};
+
+/** What a daemon found at its start. */
+export type Restart = { readonly term: number; readonly vote: number | null; readonly commit: number; readonly first: number; readonly terms: ReadonlyMap<number, number>; readonly last: number; readonly finding: string };
+
+export type HostOptions = {
+  readonly name: string;
+  readonly member: MemberId;
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly selfFence: "reset" | "kill";
+  readonly watchdogMs: number | null;
+  readonly events: HostEvents;
+  readonly seededFault: SeededFault | null;
+};
+
+const hash = (text: string): string => createHash("md5").update(text).digest("hex");
+
+/** One virtual machine: clock, disk, guardian, daemon and services. */
+export class VirtualHost {
+  readonly name: string;
+  readonly member: MemberId;
+  readonly clock: HostClock;
+  readonly disk: SimulatedDisk;
+  readonly services: VirtualServices;
+  readonly #options: HostOptions;
+  incarnation: Incarnation = incarnation("none");
+  powered = false;
+  guardian: VirtualGuardian | null = null;
+  daemon: VirtualProcess | null = null;
+  shell: NodeShell | null = null;
+  memory = new GuardianMemory();
+  #boots = 0;
+  #starts = 0;
+  #link = 0;
+  /** Which members this daemon knows about. */
+  configuration: Configuration | null = null;
+  /** What a queue of the old life still holds: for the seeded fault of old incarnations. */
+  #lastRun: Extract<Parameters<VirtualGuardian["say"]>[1], { kind: "run" }> | null = null;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.member = options.member;
+    this.clock = new HostClock(options.time, 1_000 + options.random.below(1_000_000));
+    this.disk = createSimulatedDisk({
+      random: seededRandom(options.random.nextUint32()),
+      schedule: (delayMs, then) => options.time.after(delayMs, "disk", then),
+      syncMs: { min: 0, max: 2 },
+    });
+    this.services = new VirtualServices(seededRandom(options.random.nextUint32()), (resource, active) => options.events.onService(this, resource, active));
+  }
+
+  /** Makes the store of a new member; `first` also makes it the cluster. */
+  async found(first: { readonly hard: StoreWrite<Proposal>["hard"]; readonly entries: StoreWrite<Proposal>["entries"] } | null): Promise<void> {
+    const identity = { cluster: CLUSTER_ID, member: this.member, nodeName: this.name, createdAtMs: 0 };
+    await createRaftStore({ ...this.disk.open(), identity });
+    if (first === null) return;
+    const opened = await openRaftStore<Proposal>(this.#storeOptions());
+    if (opened.kind !== "opened") throw new Error("the store that was just made cannot be opened");
+    await opened.store.save({ hard: first.hard, entries: first.entries, snapshot: null, recovered: false });
+    await opened.store.close();
+  }
+
+  powerOn(): void {
+    if (this.powered) return;
+    this.powered = true;
+    this.#boots += 1;
+    this.incarnation = incarnation(`${this.name}-boot-${this.#boots}`);
+    this.memory = new GuardianMemory();
+    this.#options.events.trace(this.name, `power on, incarnation ${this.#boots}`);
+    this.startGuardian();
+    this.startDaemon();
+    this.#replayOldRun();
+  }
+
+  powerOff(): void {
+    if (!this.powered) return;
+    this.powered = false;
+    this.#options.events.trace(this.name, "power off");
+    this.killDaemon();
+    this.guardian?.kill();
+    this.guardian = null;
+    this.services.clear();
+    this.disk.powerCut();
+  }
+
+  startGuardian(): void {
+    if (!this.powered || this.guardian !== null) return;
+    const { events, time, watchdogMs, selfFence } = this.#options;
+    const facts = { node: this.name, incarnation: this.incarnation, stopMs: 3_000, killMs: 500, pauseMs: 1_000, selfFence, watchdogMs };
+    const host = {
+      time,
+      clock: this.clock,
+      services: this.services,
+      fence: (action: AgentAction) => events.fence(this, action),
+      toDaemon: (link: number, message: FromGuardian) => this.#fromGuardian(link, message),
+      closeLink: () => {},
+      onSpawn: (key: string, action: AgentAction, order: { readonly origin: { readonly incarnation: Incarnation; readonly term: number; readonly index: number } | null } | null) =>
+        events.onSpawn(this, key, action, order?.origin ?? null),
+      onReset: (reason: string) => events.onReset(this, reason),
+      log: (level: string, message: string) => {
+        if (level === "error" || level === "warn") events.trace(this.name, `guardian: ${message}`);
+      },
+    };
+    this.guardian = new VirtualGuardian(host, facts, this.memory);
+    this.#connectGuardian();
+  }
+
+  killGuardian(): void {
+    if (this.guardian === null) return;
+    this.#options.events.trace(this.name, "guardian killed");
+    this.guardian.kill();
+    this.guardian = null;
+    this.#toDaemon({ kind: "guardian", message: { kind: "disconnected" } });
+  }
+
+  startDaemon(): void {
+    if (!this.powered || this.daemon !== null) return;
+    const process = new VirtualProcess("daemon");
+    this.daemon = process;
+    this.#starts += 1;
+    void this.#open(process).catch((error: unknown) => {
+      if (this.daemon === process) this.#options.events.onFatal(this, error);
+    });
+  }
+
+  killDaemon(): void {
+    if (this.daemon === null) return;
+    this.#options.events.trace(this.name, "daemon killed");
+    this.daemon.kill();
+    this.daemon = null;
+    this.shell?.close();
+    this.shell = null;
+    this.disk.kill();
+    this.guardian?.closed(this.#link);
+  }
+
+  /** An event for the daemon, if there is one. */
+  deliver(event: NodeEvent): void {
+    this.#toDaemon(event);
+  }
+
+  #toDaemon(event: NodeEvent): void {
+    const { daemon } = this;
+    daemon?.run(() => {
+      if (this.daemon === daemon) this.shell?.deliver(event);
+    });
+  }
+
+  #storeOptions(): Parameters<typeof openRaftStore<Proposal>>[0] {
+    const expected = { cluster: CLUSTER_ID, member: this.member, nodeName: this.name };
+    return { ...this.disk.open(), commands: proposalCodec, expected, now: () => this.clock.nowMs() };
+  }
+
+  async #open(process: VirtualProcess): Promise<void> {
+    const { events, random } = this.#options;
+    const opened = await openRaftStore<Proposal>(this.#storeOptions());
+    if (!process.alive) return;
+    if (opened.kind !== "opened") throw new Error(`the store is ${opened.kind}`);
+    const { loaded, store } = opened;
+    const { restored } = loaded;
+    const bytes = restored.snapshot === null ? null : await store.loadSnapshot();
+    if (!process.alive) return;
+    const terms = new Map(restored.entries.map((entry) => [entry.index as number, entry.term as number]));
+    events.onRestored(this, {
+      term: restored.hard.term,
+      vote: restored.hard.vote,
+      commit: restored.hard.commit,
+      first: restored.mark.index + 1,
+      last: restored.entries.at(-1)?.index ?? restored.mark.index,
+      terms,
+      finding: loaded.finding.kind,
+    });
+    const shell = createNodeShell(
+      {
+        node: this.name,
+        memberId: this.member,
+        boot: loaded.boot,
+        version: "sim",
+        startMs: Math.floor(this.clock.nowMs()),
+        random: seededRandom(random.nextUint32()),
+        restored,
+        state: bytes === null ? emptyState() : snapshotCodec.decode(bytes),
+        sizeOf: sizeOfProposal,
+        createRaft,
+        ...(this.#starts === 1 ? { restartWait: false } : {}),
+      },
+      this.#adapters(process, this.#watched(store)),
+    );
+    this.shell = shell;
+    shell.start();
+    this.#connectGuardian();
+    this.#options.time.after(1, "planner up", () => process.run(() => shell.deliver({ kind: "plannerStarted" })));
+  }
+
+  #watched(store: RaftStore<Proposal>): RaftStore<Proposal> {
+    const { seededFault, events } = this.#options;
+    return {
+      ...bound(store),
+      identity: store.identity,
+      save: (write) => {
+        const kept = seededFault === "vote-not-persisted" && write.hard !== null ? { ...write, hard: { ...write.hard, vote: null } } : write;
+        events.onSave(this, write);
+        if (seededFault === "uncommitted-intent") this.#runUncommitted(write);
+        const saved = store.save(kept);
+        if (seededFault !== "ack-before-sync") return saved;
+        void saved.catch(() => {});
+        return Promise.resolve();
+      },
+    };
+  }
+
+  #adapters(process: VirtualProcess, store: RaftStore<Proposal>): Parameters<typeof createNodeShell>[1] {
+    const { events, time } = this.#options;
+    const planner = this.#planner(process);
+    const say = (message: Parameters<VirtualGuardian["say"]>[1]): void => {
+      const link = this.#link;
+      time.after(0.1, "guardian message", () => {
+        if (process.alive && link === this.#link) this.guardian?.say(link, message);
+      });
+    };
+    return {
+      clock: {
+        nowMs: () => this.clock.nowMs(),
+        wallMs: () => this.clock.wallMs(),
+        after: (delayMs, then) => {
+          let live = true;
+          time.at(this.clock.worldAfter(delayMs), "timer", () => process.run(() => (live ? then() : undefined)));
+          return () => {
+            live = false;
+          };
+        },
+      },
+      store,
+      links: {
+        send: (to, message) => events.send(this, to, message),
+        setPeers: (configuration) => {
+          this.configuration = configuration;
+        },
+      },
+      guardian: {
+        run: (request) => {
+          if (this.guardian === null) return false;
+          this.#lastRun = { kind: "run", ...request };
+          say({ kind: "run", ...request });
+          return true;
+        },
+        cancel: (key) => say({ kind: "cancel", key }),
+        ack: (key) => say({ kind: "result.ack", key }),
+        plan: (plan) => say({ kind: "plan", plan }),
+        deadline: (lastTerm, atMonotonicMs) => say({ kind: "deadline", term: lastTerm, atMonotonicMs }),
+        release: () => say({ kind: "release" }),
+        selfFence: (reason) => say({ kind: "self-fence", reason }),
+      },
+      planner,
+      snapshots: snapshotCodec,
+      log: {
+        error: (_, message) => events.trace(this.name, `error: ${message}`),
+        warn: (_, message) => events.trace(this.name, `warn: ${message}`),
+        info: (fields, message) => events.trace(this.name, `${message} ${JSON.stringify(fields["index"] ?? "")}`),
+        debug: () => {},
+      },
+      onAnswer: (id, answer) => events.onAnswer(this, id, answer),
+      onWatch: () => {},
+      onStop: () => this.killDaemon(),
+      onFatal: (error) => events.onFatal(this, error),
+    };
+  }
+
+  /** The policy worker: the production planner, a few virtual milliseconds away. */
+  #planner(process: VirtualProcess): { post(message: ToPlanner): void } {
+    const { events, time, random } = this.#options;
+    const planner = new Planner({ schedule: (cib, nowMs, md5) => events.schedule(cib, nowMs, md5), hash, elapsedMs: () => 0 });
+    const answer = (messages: readonly FromPlanner[]): void => {
+      for (const message of messages) time.after(0.2, "planner answer", () => process.run(() => this.shell?.deliver({ kind: "planner", message })));
+    };
+    let freeAtMs = 0;
+    return {
+      post: (message) => {
+        if (message.kind === "applied") events.onEntries(this, message.entries);
+        freeAtMs = Math.max(freeAtMs, time.nowMs) + 0.2 + random.fraction() * 3;
+        time.at(freeAtMs, "planner", () => {
+          if (process.alive) answer(planner.handle(message));
+        });
+      },
+    };
+  }
+
+  #connectGuardian(): void {
+    const { guardian, shell } = this;
+    if (guardian === null || shell === null || this.daemon === null) return;
+    this.#link += 1;
+    guardian.say(this.#link, { kind: "hello", protocol: 1, node: this.name, daemonBoot: this.#starts });
+  }
+
+  #fromGuardian(link: number, message: FromGuardian): void {
+    this.#options.time.after(0.1, "guardian answer", () => {
+      if (link !== this.#link) return;
+      if (message.kind === "welcome") {
+        const { kind: _, protocol: __, ...facts } = message;
+        this.#toDaemon({ kind: "guardian", message: { kind: "connected", ...facts } });
+      } else this.#toDaemon({ kind: "guardian", message });
+    });
+  }
+
+  /** Seeded fault: the member acts on what it has stored, not on what is committed. */
+  #runUncommitted(write: StoreWrite<Proposal>): void {
+    for (const entry of write.entries) {
+      if (entry.kind !== "data" || entry.data.command.kind !== "intents.commit") continue;
+      entry.data.command.intents.forEach((intent, at) => {
+        if (intent.node !== this.name || intent.incarnation !== this.incarnation) return;
+        const origin = { term: entry.term, index: entry.index, incarnation: intent.incarnation };
+        this.guardian?.say(this.#link, { kind: "run", key: `${entry.index}.${at}`, origin, action: intent.action, planVersion: 0 });
+      });
+    }
+  }
+
+  /** Seeded fault: an order of the last life waits in a queue, and nobody looks at its incarnation. */
+  #replayOldRun(): void {
+    const old = this.#lastRun;
+    if (this.#options.seededFault !== "old-incarnation" || old?.origin == null) return;
+    const guardian = this.guardian;
+    this.#options.time.after(2_000, "old order", () => {
+      if (guardian !== this.guardian || old.origin === null) return;
+      guardian?.say(this.#link, { ...old, key: `${old.key}`, origin: { ...old.origin, incarnation: this.incarnation } });
+    });
+  }
+}
+
+/** The store's methods as plain functions: it has private fields, so a spread alone would lose its `this`. */
+function bound(store: RaftStore<Proposal>): Omit<RaftStore<Proposal>, "identity" | "save"> {
+  return {
+    keepChunks: (chunks) => store.keepChunks(chunks),
+    verifySnapshot: (meta) => store.verifySnapshot(meta),
+    takeSnapshot: (meta, bytes) => store.takeSnapshot(meta, bytes),
+    loadSnapshot: () => store.loadSnapshot(),
+    compact: (to) => store.compact(to),
+    readSnapshot: (last, offset, length) => store.readSnapshot(last, offset, length),
+    snapshot: () => store.snapshot(),
+    oldestWriteAgeMs: () => store.oldestWriteAgeMs(),
+    stats: () => store.stats(),
+    close: () => store.close(),
+  };
+}

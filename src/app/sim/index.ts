@@ -1,0 +1,3 @@
+export { createSimulatedDisk, type SimulatedDisk, type SimulatedDiskOptions } from "./disk.ts";
+export type { SeededFault } from "./host.ts";
+export { type RunOptions, type RunResult, runSeed } from "./run.ts";

@@ -1,0 +1,62 @@
+import type { Invariant } from "../invariant.ts";
+
+type Runner = { readonly node: string; readonly incarnation: string | null };
+
+/** Read off the committed log alone: what it says must be enough to justify each start. */
+export function fenceBeforeRecovery(): Invariant {
+  const runners = new Map<string, Runner>();
+  const intents = new Map<string, { readonly resource: string; readonly task: string; readonly node: string }>();
+  const trips = new Map<string, number>();
+  const leave = (node: string, incarnation: string | null): void => {
+    for (const [resource, runner] of runners) {
+      if (runner.node === node && (incarnation === null || runner.incarnation === incarnation)) runners.delete(resource);
+    }
+  };
+  return {
+    id: "H2",
+    rule: "a start elsewhere follows a proof that the old copy has ended",
+    onApplied: (world, { index, command, ok }) => {
+      if (!ok) return;
+      switch (command.kind) {
+        case "intents.commit":
+          command.intents.forEach((intent, at) => {
+            intents.set(`${index}.${at}`, intent);
+            if (intent.task !== "start" || intent.action.agentClass === "stonith") return;
+            const runner = runners.get(intent.resource);
+            if (runner !== undefined && runner.node !== intent.node) {
+              world.violated("H2", `entry ${index} starts ${intent.resource} on ${intent.node}, but ${runner.node} was not proven to have stopped it`);
+            }
+            runners.set(intent.resource, { node: intent.node, incarnation: intent.incarnation });
+          });
+          return;
+        case "results.record":
+          for (const { key, rc } of command.results) {
+            const intent = intents.get(key);
+            if (intent === undefined || runners.get(intent.resource)?.node !== intent.node) continue;
+            const stopped = (intent.task === "stop" && rc === 0) || (intent.task === "monitor" && rc === 7);
+            if (stopped) runners.delete(intent.resource);
+          }
+          return;
+        case "node.fenced":
+          leave(command.target, null);
+          return;
+        case "node.leave":
+        case "node.hello": {
+          // A new incarnation runs nothing of the old one; a proven walk of the stop plan has ended everything too.
+          const name = world.nameOf(command.memberId);
+          if (command.kind === "node.leave") leave(name, null);
+          else if (command.trips > (trips.get(`${name}/${command.incarnation}`) ?? 0)) {
+            trips.set(`${name}/${command.incarnation}`, command.trips);
+            leave(name, null);
+          }
+          for (const [resource, runner] of runners) {
+            if (command.kind === "node.hello" && runner.node === name && runner.incarnation !== command.incarnation) runners.delete(resource);
+          }
+          return;
+        }
+        default:
+          return;
+      }
+    },
+  };
+}

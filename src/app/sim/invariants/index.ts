@@ -1,0 +1,33 @@
+import type { Invariant } from "../invariant.ts";
+import { neverTwice } from "./h1-never-twice.ts";
+import { fenceBeforeRecovery } from "./h2-fence-before-recovery.ts";
+import { committedIntents } from "./h3-committed-intents.ts";
+import { nothingAfterDeadline } from "./h4-nothing-after-deadline.ts";
+import { noQuorumNoStart } from "./h5-no-quorum-no-start.ts";
+import { oneLeader } from "./s1-one-leader.ts";
+import { leaderAppendOnly } from "./s2-leader-append-only.ts";
+import { logMatching } from "./s3-log-matching.ts";
+import { leaderCompleteness } from "./s4-leader-completeness.ts";
+import { sameState } from "./s5-same-state.ts";
+import { noWayBack } from "./s6-no-way-back.ts";
+import { oneVote } from "./s7-one-vote.ts";
+import { ackedIsDurable } from "./s8-acked-is-durable.ts";
+
+/** Fresh watchers of every promise, for one run. */
+export function allInvariants(): readonly Invariant[] {
+  return [
+    oneLeader(),
+    leaderAppendOnly(),
+    logMatching(),
+    leaderCompleteness(),
+    sameState(),
+    noWayBack(),
+    oneVote(),
+    ackedIsDurable(),
+    neverTwice(),
+    fenceBeforeRecovery(),
+    committedIntents(),
+    nothingAfterDeadline(),
+    noQuorumNoStart(),
+  ];
+}
