@@ -2,6 +2,7 @@ import { topOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { ROLE } from "../model-values.ts";
 import { completionOf, EFFECT, type Planner } from "../plan/index.ts";
+import { firstKeyOf } from "./user.ts";
 
 const { seq, push, gate, pull, pullPromoted, bounce, cancel, sameNode, showFirst, showThen } = EFFECT;
 
@@ -157,7 +158,8 @@ function doneKey(instance: Resource, task: string): string {
 
 /** The cycle demote → demoted → stop → stopped → start → running → promote → promoted of a promotable collective. */
 function relateCycle(planner: Planner, collective: Resource): void {
-  planner.relate(collective, "demoted_0", collective, "stop_0", seq);
+  // Inside a bundle the contained clone keeps this order; between the bundle's own points it would hold up fencing.
+  if (collective.kind !== "bundle") planner.relate(collective, "demoted_0", collective, "stop_0", seq);
   planner.relate(collective, "running_0", collective, "promote_0", gate | seq);
   planner.relate(collective, "stopped_0", collective, "start_0", seq);
   planner.relate(collective, "stopped_0", collective, "promote_0", seq);
@@ -228,14 +230,15 @@ function relateReplica(planner: Planner, bundle: Resource, replica: NonNullable<
   if (connection !== null) relateBuiltIn(planner, connection);
 }
 
+/** The inner clone's completion, with notifications their confirmation (U8), completes the bundle's. */
 function relateInnerClone(planner: Planner, bundle: Resource, inner: Resource): void {
   planner.relate(bundle, "start_0", inner, "start_0", showFirst);
-  planner.relate(inner, "running_0", bundle, "running_0", showThen);
+  planner.relate(inner, firstKeyOf(inner, "start", null), bundle, "running_0", showThen);
   planner.relate(bundle, "stop_0", inner, "stop_0", showFirst);
-  planner.relate(inner, "stopped_0", bundle, "stopped_0", showThen);
+  planner.relate(inner, firstKeyOf(inner, "stop", null), bundle, "stopped_0", showThen);
   if (!inner.promotable) return;
   planner.relate(bundle, "promote_0", inner, "promote_0", showFirst);
-  planner.relate(inner, "promoted_0", bundle, "promoted_0", showThen);
+  planner.relate(inner, firstKeyOf(inner, "promote", null), bundle, "promoted_0", showThen);
   planner.relate(bundle, "demote_0", inner, "demote_0", showFirst);
-  planner.relate(inner, "demoted_0", bundle, "demoted_0", showThen);
+  planner.relate(inner, firstKeyOf(inner, "demote", null), bundle, "demoted_0", showThen);
 }
