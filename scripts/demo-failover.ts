@@ -105,7 +105,8 @@ async function leaderAmong(cluster: DemoCluster, survivors: readonly DemoNode[])
   return null;
 }
 
-function leaderOf(status: Readonly<Record<string, unknown>>): string | null {
+/** The name of the leader in a `status` answer. */
+export function leaderOf(status: Readonly<Record<string, unknown>>): string | null {
   const leader = status["leader"];
   return typeof leader === "object" && leader !== null ? String((leader as { node?: unknown }).node) : null;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ServiceClient } from "./demo-client.ts";
 import { DemoCluster, until } from "./demo-cluster.ts";
-import { comeBack, demoConfiguration, type Failover, failover } from "./demo-failover.ts";
+import { comeBack, demoConfiguration, type Failover, failover, leaderOf } from "./demo-failover.ts";
 
 const NODES = 3;
 
@@ -58,6 +58,8 @@ async function story(cluster: DemoCluster, client: ServiceClient): Promise<Failo
   const results: Failover[] = [];
   for (let run = 1; run <= runs; run += 1) {
     say();
+    // Of several runs every other one takes the leader away as well.
+    if (run % 2 === 0) await lead(cluster, client);
     say(`The node that runs it falls silent${runs > 1 ? ` (run ${run} of ${runs})` : ""}:`);
     const result = await failover(cluster, client, (text) => say(`     0 ms  ${text}`));
     results.push(result);
@@ -71,6 +73,17 @@ async function story(cluster: DemoCluster, client: ServiceClient): Promise<Failo
   }
   say(indent(await cluster.quorate(cluster.nodes[0]!, ["status"])));
   return results;
+}
+
+/** Makes the node that serves the leader. */
+async function lead(cluster: DemoCluster, client: ServiceClient): Promise<void> {
+  const node = cluster.node(client.last?.node ?? "");
+  await until(`${node.name} leads`, 20_000, async () => {
+    const leader = leaderOf(await cluster.request(node, "status"));
+    if (leader === node.name) return true;
+    if (leader !== null) await cluster.request(cluster.node(leader), "cluster.transfer", { node: node.name });
+    return false;
+  });
 }
 
 async function stopAll(cluster: DemoCluster): Promise<void> {

@@ -1,3 +1,4 @@
+import { ApiFault } from "../../io/api/index.ts";
 import { durationMs, expectWords, integerOf, parseArguments } from "./arguments.ts";
 import { serviceCommands } from "./cluster-service.ts";
 import { waitIdle } from "./context.ts";
@@ -95,11 +96,10 @@ export function renderClusterStatus(answer: Readonly<Record<string, unknown>>): 
     shown(member["match"]),
     shown(member["lag"]),
     shown(member["contactAgeMs"], formatMs),
-    member["linkUp"] === false ? "down" : "up",
     String(member["guarantee"] ?? "-"),
     Array.isArray(member["addresses"]) ? member["addresses"].join(" ") : "",
   ]);
-  return [...lines, ...alignColumns([["MEMBER", "ROLE", "VOTES", "MATCH", "LAG", "CONTACT", "LINK", "GUARANTEE", "ADDRESS"], ...rows])];
+  return [...lines, ...alignColumns([["MEMBER", "ROLE", "VOTES", "MATCH", "LAG", "CONTACT", "GUARANTEE", "ADDRESS"], ...rows])];
 }
 
 const remove: Command = {
@@ -138,7 +138,15 @@ const transfer: Command = {
   run: async (args, context) => {
     expectWords(args, 1, 1, "transfer NODE");
     const api = await context.api();
-    await api.request("cluster.transfer", { node: args[0] });
+    try {
+      await api.request("cluster.transfer", { node: args[0] });
+    } catch (error) {
+      if (!(error instanceof ApiFault) || error.detail.code !== "NO_LEADER") throw error;
+      // Only the leader can hand over; say who that is instead of leaving the person to look.
+      const leader = asRecord(await api.request("status"))["leader"];
+      if (leader === null || leader === undefined) throw error;
+      throw new CommandError(`only the leader can hand over: run it on ${String(asRecord(leader)["node"])}`);
+    }
     return true;
   },
   complete: completeNodes,
