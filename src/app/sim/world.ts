@@ -124,7 +124,19 @@ export class World {
   async until(what: string, limitMs: number, holds: () => boolean): Promise<void> {
     const endMs = this.time.nowMs + limitMs;
     await this.advance(endMs, holds);
-    if (!holds()) throw new Violation("LIVENESS", `${what} did not come within ${limitMs} ms (at ${this.time.nowMs.toFixed(0)} ms)`);
+    if (!holds()) throw new Violation("LIVENESS", `${what} did not come within ${limitMs} ms (at ${this.time.nowMs.toFixed(0)} ms); ${this.summary()}`);
+  }
+
+  /** Where everybody stands, for a report. */
+  summary(): string {
+    const { settled: done, changedAt, intents, fencing } = this.#replica;
+    const rows = this.hosts.map(({ name, shell, services }) => {
+      const raft = shell?.core.raftStatus;
+      const membership = this.#replica.nodes.get(name)?.membership;
+      return `${name}: ${raft?.role ?? "down"} term ${raft?.term} index ${shell?.core.state.index} ${membership} runs ${[...services.active].join("+")}`;
+    });
+    const pending = [...intents.values()].map(({ key, task, resource, node }) => `${task} ${resource} ${node} (${key})`);
+    return `${rows.join("; ")}; settled ${JSON.stringify(done)} changed ${changedAt} intents [${pending.join(", ")}] fencing ${fencing.size}`;
   }
 
   #addHost(name: string): void {

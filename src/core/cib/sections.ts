@@ -33,6 +33,8 @@ function checkEdit(sections: Readonly<Record<Section, SectionState>>, edit: Conf
   const present = section.objects.get(edit.id);
   const now = present === undefined ? null : canonicalOf(present);
   if (now === edit.before) return null;
+  // The same change twice (a message that came again, two operators of one mind) is no conflict: the wish is fulfilled.
+  if (now === (edit.after === null ? null : canonicalText(edit.after))) return null;
   return { code: "CIB_CONFLICT", message: `${edit.section}/${edit.id} has changed since it was read` };
 }
 

@@ -80,7 +80,11 @@ export class Member {
         return;
       case "walked":
         // Only a walk whose every stop is proven counts as the end of what ran here.
-        if (this.#unproven.size === 0) this.#trips = message.trips;
+        if (this.#unproven.size === 0) {
+          this.#trips = message.trips;
+          // A guardian that cannot reset its host has ended everything instead: the node may come back with that proof.
+          this.#selfFenced = false;
+        }
         this.#forgetRunning();
         return;
       case "rejected":
