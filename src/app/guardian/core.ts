@@ -137,7 +137,7 @@ export class GuardianCore {
         if (this.#results.delete(message.key)) this.#effects.push({ kind: "journal", record: { kind: "ack", key: message.key } });
         break;
       case "plan":
-        this.#setPlan(message.plan);
+        this.#setPlan(message.plan, nowMs);
         break;
       case "deadline":
         this.#setDeadline(message.term, message.atMonotonicMs, nowMs);
@@ -258,10 +258,16 @@ export class GuardianCore {
     this.#pump(job, nowMs);
   }
 
-  #setPlan(plan: StopPlan): void {
+  #setPlan(plan: StopPlan, nowMs: number): void {
     if (plan.version > (this.#plan?.version ?? 0)) {
       this.#plan = plan;
       this.#effects.push({ kind: "journal", record: { kind: "plan", plan } });
+      // What the last walk could not prove has become exclusive: that walk ended without a reset, so it does not cover this plan.
+      const left = new Set(this.#stopped.filter((end) => !end.proven).map((end) => end.resource));
+      if (this.#walkedForMs === this.#deadlineMs && plan.steps.some((step) => step.exclusive && left.has(step.resource))) {
+        this.#walkedForMs = null;
+        this.#checkDeadline(nowMs);
+      }
     }
     this.#send({ kind: "plan.ack", version: this.#plan?.version ?? 0, stopBoundMs: this.#stopBoundMs() });
   }
