@@ -14,6 +14,7 @@ import {
   packKey,
   pointerToPlain,
   seal,
+  sealBody,
   snapshotChain,
 } from "./records.ts";
 import type { StoreIdentity } from "./types.ts";
@@ -219,8 +220,8 @@ export class Batch {
       lastTerm: last?.lastTerm ?? layout.mark.prevTerm,
       chain: last?.chain ?? layout.mark.prevChain,
     });
-    this.#put(KEYS.hard, layout.hard);
-    this.#put(KEYS.hardCopy, layout.hard);
-    return [...this.#operations.values()];
+    const body = packBytes(layout.hard);
+    const copies = [KEYS.hard, KEYS.hardCopy].map((key) => ({ kind: "put" as const, key, value: sealBody(key, body) }));
+    return [...this.#operations.values(), ...copies];
   }
 }

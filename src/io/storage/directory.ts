@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, stat, statfs } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { MemberId } from "../../core/base/index.ts";
 import type { Log } from "../../core/ports/index.ts";
@@ -6,6 +6,7 @@ import type { CommandCodec } from "../wire/index.ts";
 import type { DiskOperation, KeyValueDisk, SlotFile } from "./disk.ts";
 import { StoreError } from "./errors.ts";
 import { openLevelDisk } from "./level-disk.ts";
+import { diesOnOpening } from "./probe.ts";
 import { openSlotFile } from "./slot-file.ts";
 import { createRaftStore, openRaftStore } from "./store.ts";
 import type { Opened, StoreIdentity } from "./types.ts";
@@ -20,6 +21,12 @@ const TMPFS = 0x01021994;
 
 const DATABASE = "db";
 const WATERMARK = "watermark";
+/**
+ * Stands while the database is being opened and for `OPENING_MS` after. A start that finds it was preceded by one that
+ * died here, and looks first whether the database is what kills (see `diesOnOpening`).
+ */
+const OPENING = "opening";
+const OPENING_MS = 1000;
 /** Bytes of one synced batch while records are copied. */
 const COPY_BYTES = 1024 * 1024;
 
@@ -113,26 +120,51 @@ async function openSlots(directory: string, disk: KeyValueDisk): Promise<SlotFil
 
 async function openOrReplace(directory: string, log: Log): Promise<KeyValueDisk> {
   const path = join(directory, DATABASE);
+  const marker = join(directory, OPENING);
+  const wasCut = await exists(marker);
+  if (wasCut && (await exists(path)) && (await diesOnOpening(path))) {
+    const aside = await putAside(directory);
+    log.error({ code: "STORE_DAMAGED", path, aside }, "opening the database kills the process; it was put aside");
+  }
   // A rewrite that crashed before its rename left only a copy that nobody names.
   await rm(join(directory, `${DATABASE}.new`), { recursive: true, force: true });
+  await writeFile(marker, "");
   try {
-    return await openLevelDisk(path);
+    return watched(await openLevelDisk(path), marker);
   } catch (cause) {
     if (!(cause instanceof StoreError && cause.detail.code === "STORE_DAMAGED")) throw cause;
     const aside = await putAside(directory);
     log.error({ code: "STORE_DAMAGED", path, aside, cause: cause.message }, "the database does not open; it was put aside");
-    return await openLevelDisk(path);
+    return watched(await openLevelDisk(path), marker);
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Takes the marker away once the database has been open for a while, or was closed in order. */
+function watched(disk: KeyValueDisk, marker: string): KeyValueDisk {
+  const forget = (): Promise<void> => rm(marker, { force: true }).catch(() => {});
+  const timer = setTimeout(() => void forget(), OPENING_MS);
+  timer.unref();
+  return {
+    ...disk,
+    close: async () => {
+      clearTimeout(timer);
+      await disk.close();
+      await forget();
+    },
+  };
 }
 
 async function putAside(directory: string): Promise<string> {
   for (let number = 1; ; number += 1) {
     const aside = join(directory, `${DATABASE}.damaged-${number}`);
-    const exists = await stat(aside).then(
-      () => true,
-      () => false,
-    );
-    if (exists) continue;
+    if (await exists(aside)) continue;
     await rename(join(directory, DATABASE), aside);
     await syncDirectory(directory);
     return aside;
@@ -142,6 +174,7 @@ async function putAside(directory: string): Promise<string> {
 async function rewrite(directory: string, log: Log): Promise<KeyValueDisk> {
   const path = join(directory, DATABASE);
   const fresh = join(directory, `${DATABASE}.new`);
+  await writeFile(join(directory, OPENING), "");
   const source = await openLevelDisk(path);
   const target = await openLevelDisk(fresh);
   const gathered: DiskOperation[] = [];
@@ -166,7 +199,7 @@ async function rewrite(directory: string, log: Log): Promise<KeyValueDisk> {
   await rename(fresh, path);
   await syncDirectory(directory);
   log.warn({ records, aside }, "the readable records of the damaged database were copied to a new one");
-  return await openLevelDisk(path);
+  return watched(await openLevelDisk(path), join(directory, OPENING));
 }
 
 async function syncDirectory(directory: string): Promise<void> {

@@ -61,7 +61,11 @@ export function keyNumber(key: Uint8Array, at: 0 | 1, count: 1 | 2): number | nu
 
 /** CRC-32C over key and value, then the value: a record that turns up under another key is found as well. */
 export function seal(key: Uint8Array, value: unknown): Uint8Array {
-  const body = packBytes(value);
+  return sealBody(key, packBytes(value));
+}
+
+/** `seal` for a value that is packed already. */
+export function sealBody(key: Uint8Array, body: Uint8Array): Uint8Array {
   const bytes = Buffer.allocUnsafe(4 + body.length);
   bytes.writeUInt32BE(crc32c(body, crc32c(key)), 0);
   bytes.set(body, 4);
