@@ -227,7 +227,7 @@ export function onVote<C>(server: Server<C>, from: MemberId, message: OfKind<C, 
         : ("log" as const);
   if (refusal === null && server.vote !== from) {
     server.vote = from;
-    if (!server.settings.faults.has("vote-not-persisted")) server.hardDirty = true;
+    server.hardDirty = true;
   }
   if (refusal === null) restartElectionTimer(server);
   sendAfter(server, from, { kind: "voteReply", granted: refusal === null, reason: refusal });

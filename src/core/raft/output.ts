@@ -45,7 +45,8 @@ function takeTicket<C>(server: Server<C>, out: Outbox<C>, entryCount: number): W
   const writes = server.hardDirty || entryCount > 0 || out.snapshot !== null || out.recovered;
   const waits = out.sendAfter.length > 0 && server.tickets.length > 0;
   if (!writes && !waits) return null;
-  const hard: HardState | null = writes ? { term: server.term, vote: server.vote, commit: server.commit } : null;
+  const forgets = server.settings.faults.has("vote-not-persisted") && server.vote !== server.settings.id;
+  const hard: HardState | null = writes ? { term: server.term, vote: forgets ? null : server.vote, commit: server.commit } : null;
   server.hardDirty = false;
   const sequence = server.nextSequence;
   server.nextSequence += 1;
