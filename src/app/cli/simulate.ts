@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { QuorateError } from "../../core/base/index.ts";
 import { attributeOf, type Element } from "../../core/cib/index.ts";
-import { readModel, schedule, upgradeCib } from "../../core/policy/index.ts";
+import { readModel, schedule, upgradeCib, validateCib } from "../../core/policy/index.ts";
 import {
   executeTransition,
   type InjectedFailure,
@@ -66,7 +66,9 @@ type Simulation = { readonly result: () => object; readonly text: (scores: boole
 
 function simulate(asked: Asked): Simulation {
   const wallSec = Math.floor(Date.now() / 1000);
-  const cib = upgradeCib(inject(readCib(asked.file), asked.injections, wallSec));
+  const read = readCib(asked.file);
+  validateCib(read);
+  const cib = upgradeCib(inject(read, asked.injections, wallSec));
   const nowMs = effectiveTimeMs(cib, asked.now);
   const plan = schedule(cib, nowMs, md5, { scores: true });
   const execution = executeTransition(cib, plan.graph, { wallSec, failures: asked.failures });

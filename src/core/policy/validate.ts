@@ -74,8 +74,9 @@ function fault(element: Element, code: CibFault["code"], message: string): CibEr
 /** Ids by which something can be referred to. Node ids are a space of their own: a remote node may be listed there too. */
 function collectIds(configuration: Element): ReadonlySet<string> {
   const ids = new Set<string>();
+  const nodeIds = new Set<string>();
   for (const section of configuration.children) {
-    const own = section.name === "nodes" ? new Set<string>() : ids;
+    const own = section.name === "nodes" ? nodeIds : ids;
     for (const element of walk(section)) {
       if (element.name === "nvpair" && attributeOf(element, "name") === "remote-node") {
         const node = attributeOf(element, "value");
@@ -88,8 +89,8 @@ function collectIds(configuration: Element): ReadonlySet<string> {
       if (own.has(id) && element.name !== "attribute") throw fault(element, "CIB_DUPLICATE_ID", "the id is used twice");
       own.add(id);
     }
-    if (section.name === "nodes") for (const id of own) ids.add(id);
   }
+  for (const id of nodeIds) ids.add(id);
   return ids;
 }
 

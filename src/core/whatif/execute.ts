@@ -68,12 +68,17 @@ export function executeTransition(cib: Element, graph: TransitionGraph, options:
 
 const INFINITE = 1_000_000;
 
+type History = { attributes: Record<string, string>; entries: Element[]; others: Element[]; highestCall: number };
+
+/** In document order; status may hold two with one id, and then the first is written to. */
+type Histories = { readonly list: History[]; readonly first: Map<string, History> };
+
 /** A node's part of the status section, taken apart for editing. */
 type NodeSheet = {
   attributes: Record<string, string>;
   children: Element[];
   /** Histories by id; built when the first result is written. */
-  histories: Map<string, { attributes: Record<string, string>; entries: Element[]; others: Element[]; highestCall: number }> | null;
+  histories: Histories | null;
 };
 
 class Paper {
@@ -165,12 +170,14 @@ class Paper {
   private record(action: ResourceAction, rc: number): void {
     const sheet = this.sheetFor(action.node, action.nodeId);
     const histories = this.historiesOf(sheet);
-    let history = histories.get(action.historyName) ?? histories.get(action.resource) ?? histories.get(action.instance);
+    const { first } = histories;
+    let history = first.get(action.historyName) ?? first.get(action.resource) ?? first.get(action.instance);
     if (history === undefined) {
       const attributes: Record<string, string> = { id: action.historyName, class: action.agent.agentClass, type: action.agent.type };
       if (action.agent.provider !== null) attributes["provider"] = action.agent.provider;
       history = { attributes, entries: [], others: [], highestCall: 0 };
-      histories.set(action.historyName, history);
+      histories.list.push(history);
+      first.set(action.historyName, history);
     }
     const name = history.attributes["id"] ?? action.historyName;
     const task = action.task === "reload-agent" ? "start" : action.task;
@@ -221,9 +228,9 @@ class Paper {
     return element("lrm_rsc_op", attributes);
   }
 
-  private historiesOf(sheet: NodeSheet): NonNullable<NodeSheet["histories"]> {
+  private historiesOf(sheet: NodeSheet): Histories {
     if (sheet.histories !== null) return sheet.histories;
-    const histories: NonNullable<NodeSheet["histories"]> = new Map();
+    const histories: Histories = { list: [], first: new Map() };
     const lrm = sheet.children.find((child) => child.name === "lrm");
     const list = lrm === undefined ? undefined : childOf(lrm, "lrm_resources");
     for (const resource of list?.children ?? []) {
@@ -233,7 +240,9 @@ class Paper {
       const others = resource.children.filter((child) => child.name !== "lrm_rsc_op");
       let highestCall = 0;
       for (const entry of entries) highestCall = Math.max(highestCall, Number.parseInt(attributeOf(entry, "call-id") ?? "0", 10) || 0);
-      histories.set(id, { attributes: { ...resource.attributes }, entries: [...entries], others, highestCall });
+      const history = { attributes: { ...resource.attributes }, entries: [...entries], others, highestCall };
+      histories.list.push(history);
+      if (!histories.first.has(id)) histories.first.set(id, history);
     }
     sheet.histories = histories;
     return histories;
@@ -249,7 +258,7 @@ class Paper {
 
 function childrenOfSheet(sheet: NodeSheet): readonly Element[] {
   if (sheet.histories === null) return sheet.children;
-  const resources = [...sheet.histories.values()].map((history) =>
+  const resources = sheet.histories.list.map((history) =>
     element("lrm_resource", history.attributes, [...history.entries, ...history.others]),
   );
   const old = sheet.children.find((child) => child.name === "lrm");

@@ -103,7 +103,7 @@ function summarizeSameRole(planner: Planner, at: Situation, lines: SummaryLine[]
   else if (validReload(planner, resource, at.next)) push(lines, at, "Reload", start);
   else if (start === null || start.optional) {
     if (demote?.needed === true && promote?.needed === true) push(lines, at, "Re-promote", promote.reason === null ? demote : promote);
-    else if (start !== null && start.blocked && stop?.needed === true) pushStops(planner, lines, at);
+    else if (start?.blocked && stop?.needed === true) pushStops(planner, lines, at);
   } else if (start.blocked) pushStops(planner, lines, at);
   else if (at.current !== at.next) push(lines, at, resource.failed ? "Recover" : "Move", stop);
   else if (resource.failed) push(lines, at, "Recover", stop);
@@ -112,12 +112,12 @@ function summarizeSameRole(planner: Planner, at: Situation, lines: SummaryLine[]
 
 function summarizeRoleChange(planner: Planner, at: Situation, lines: SummaryLine[]): void {
   const { resource, start, stop } = at;
-  if (stop !== null && (at.target === ROLE.stopped || (start !== null && start.blocked))) {
+  if (stop !== null && (at.target === ROLE.stopped || (start?.blocked))) {
     pushStops(planner, lines, at);
   } else if (stop !== null && resource.failed && resource.failedStop) push(lines, at, "Recover", start);
   else if (at.current !== null && at.next !== null && at.current !== at.next) push(lines, at, "Move", stop);
   else if (validReload(planner, resource, at.next)) push(lines, at, "Reload", start);
-  else if (stop !== null && stop.needed) push(lines, at, "Restart", start);
+  else if (stop?.needed) push(lines, at, "Restart", start);
   else if (at.role === ROLE.promoted) push(lines, at, "Demote", at.demote);
   else if (at.target === ROLE.promoted) push(lines, at, "Promote", at.promote);
   else if (at.role <= ROLE.stopped) push(lines, at, "Start", start);
@@ -129,7 +129,7 @@ function pushStops(planner: Planner, lines: SummaryLine[], at: Situation): void 
     const stop = planner.first(at.resource, "stop_0", node);
     const source = stop?.reason == null ? (at.start ?? stop) : stop;
     const reason = source?.reason ?? null;
-    const blocked = stop !== null && stop.blocked;
+    const blocked = stop?.blocked ?? false;
     lines.push({
       verb: "Stop",
       resource: at.resource.id,
@@ -148,7 +148,7 @@ function push(lines: SummaryLine[], at: Situation, verb: string, source: Action 
     node: null,
     detail: detailOf(at),
     reason: source?.reason ?? null,
-    blocked: source !== null && source.blocked,
+    blocked: source?.blocked ?? false,
   });
 }
 

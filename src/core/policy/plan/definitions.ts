@@ -58,7 +58,8 @@ function checkHistory(planner: Planner, resource: Resource, history: ResourceHis
 function namesake(clone: Resource, resource: Resource, history: ResourceHistory): Resource {
   for (const primitive of primitivesOf(clone)) {
     const name = primitive.historyName ?? primitive.configId;
-    if (!primitive.removed && primitive.configId === resource.configId && (name === history.name || primitive.id === history.name)) return primitive;
+    if (!primitive.removed && primitive.configId === resource.configId && (name === history.name || primitive.id === history.name))
+      return primitive;
   }
   return resource;
 }

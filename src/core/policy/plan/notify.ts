@@ -152,8 +152,8 @@ function describeFuture(planner: Planner, primitive: Resource, picture: Picture)
   const node = primitive.node;
   if (node === null || primitive.nextRole <= ROLE.stopped) return;
   const start = planner.first(primitive, "start_0", node);
-  const starting = start !== null && start.needed;
-  if (starting && start.blocked) return;
+  const starting = start?.needed ?? false;
+  if (starting && start?.blocked === true) return;
   if (!starting && !primitive.activeNodes.includes(node)) return;
   picture.willBeActive.push({ resource: primitive, node, starting });
 }
@@ -265,7 +265,7 @@ function notifyFencing(planner: Planner, clone: Resource, points: PhasePoints, p
     for (const { resource } of picture.active) {
       for (const node of resource.activeNodes) {
         const ownStop = planner.first(resource, "stop_0", node);
-        if (resource === victim || (ownStop !== null && ownStop.needed)) continue;
+        if (resource === victim || (ownStop?.needed)) continue;
         const action = notifyOne(planner, points, "post", resource, node, phase);
         if (action === null) continue;
         post.precede(action, seq);

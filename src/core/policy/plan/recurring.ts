@@ -60,7 +60,7 @@ function planForActive(planner: Planner, resource: Resource, operation: Operatio
     return;
   }
   const action = planner.request({ resource, task: operation.name, intervalMs: operation.intervalMs, node, optional });
-  if ((start !== null && start.blocked) || !node.online || node.unclean) action.runnable = false;
+  if ((start?.blocked) || !node.online || node.unclean) action.runnable = false;
   if (resource.nextRole === ROLE.promoted) action.expectedRc = 8;
   if (!resource.managed) return;
   planner.addRelation({ resource, key: "start_0" }, action, EFFECT.push | EFFECT.gate);
@@ -115,7 +115,7 @@ function planStoppedOn(planner: Planner, resource: Resource, operation: Operatio
     task: operation.name,
     intervalMs: operation.intervalMs,
     node,
-    optional: running !== null && running.optional,
+    optional: running?.optional ?? false,
   });
   action.expectedRc = 7;
   for (const probe of planner.actionsOf(resource, "monitor_0")) {

@@ -16,7 +16,7 @@ export function connectionState(node: PolicyNode): ConnectionState {
   if (connection === null) return "failed";
   const host = currentNodeOf(connection);
   if (connection.nextRole === ROLE.stopped || connection.node === null) {
-    if (host !== null && host.unclean) return "failed";
+    if (host?.unclean) return "failed";
     if (!connection.failed) return "stopped";
     const waits = connection.nextRole === ROLE.stopped && connection.reconnectIntervalMs > 0 && node.wasFenced && !node.shutdownRequested;
     return waits ? "unknown" : "failed";
@@ -25,11 +25,6 @@ export function connectionState(node: PolicyNode): ConnectionState {
   if (host.unclean || !host.online) return "resting";
   if (connection.activeNodes.length > 1 && connection.partialSource !== null && connection.partialTarget !== null) return "resting";
   return "alive";
-}
-
-/** Asked for by its attribute; that the connection gets no node says nothing about it. */
-function askedToShutDown(node: PolicyNode): boolean {
-  return (node.attributes.get("shutdown") ?? "0") !== "0";
 }
 
 /** Step 8: actions on remote and guest nodes need their connection (O12, O13). */
@@ -102,7 +97,7 @@ function orderOther(planner: Planner, action: Action, node: PolicyNode, connecti
 function orderOnGuest(planner: Planner, action: Action, node: PolicyNode, connection: Resource): void {
   const launcher = connection.launcher;
   const connectionStart = { resource: connection, key: "start_0" } as const;
-  const failed = launcher !== null && launcher.failed;
+  const failed = launcher?.failed;
   if (failed) fenceNode(planner.model, node, "container failed");
   switch (action.task) {
     case "start":
