@@ -4,13 +4,14 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { CliContext } from "./level.ts";
 import type { Shell } from "./shell.ts";
+import type { Asker } from "./terminal.ts";
 
 /** Lines kept between sessions. */
 const HISTORY_LINES_MAX = 1_000;
 const CONTINUATION = "   > ";
 
 /** The prompt: one line after the other until `quit` or the end of input. Ctrl-C drops the line that is being typed. */
-export async function runInteractive(shell: Shell, context: CliContext): Promise<void> {
+export async function runInteractive(shell: Shell, context: CliContext, useAsker: (asker: Asker) => void): Promise<void> {
   const path = join(process.env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "quorate", "history");
   const history = await readHistory(path);
   const lines = createInterface({
@@ -25,7 +26,10 @@ export async function runInteractive(shell: Shell, context: CliContext): Promise
       );
     },
   });
+  // Two readers of one terminal would echo and eat each other's keys: questions go through this one.
+  useAsker((question) => new Promise((resolve) => lines.question(question, resolve)));
   let joined = "";
+  let quitting = false;
   const ask = (): void => {
     lines.setPrompt(joined === "" ? shell.prompt() : CONTINUATION);
     lines.prompt();
@@ -46,13 +50,15 @@ export async function runInteractive(shell: Shell, context: CliContext): Promise
     joined = "";
     if (line !== "" && !line.startsWith("#")) {
       history.push(line);
-      const { quit } = await shell.run(line);
-      if (quit) break;
+      quitting = (await shell.run(line)).quit;
+      if (quitting) break;
     }
     ask();
   }
-  lines.close();
+  // After the end of input nobody can answer; what was not committed stays uncommitted.
+  if (!quitting) useAsker(async () => "n");
   await shell.leaveAll();
+  lines.close();
   await writeHistory(path, history, context);
 }
 

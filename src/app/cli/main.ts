@@ -6,7 +6,7 @@ import { type CliContext, type CliMode, CommandError } from "./level.ts";
 import { type CommandLine, parseCommandLine } from "./options.ts";
 import { rootLevel } from "./root.ts";
 import { Shell } from "./shell.ts";
-import { processTerminal, type Terminal } from "./terminal.ts";
+import { type Asker, processTerminal, type Terminal } from "./terminal.ts";
 
 /** Exit code of a command that failed, and of a batch with a bad line. */
 const EXIT_FAILED = 1;
@@ -70,7 +70,7 @@ async function runIn(mode: CliMode, line: CommandLine, context: CliContext, term
   }
   if (mode === "interactive") {
     const { runInteractive } = await import("./interactive.ts");
-    await runInteractive(shell, context);
+    await runInteractive(shell, context, terminal.useAsker);
     return 0;
   }
   return runBatch(shell, line.file === null || line.file === "-" ? process.stdin : createReadStream(line.file), terminal);
@@ -117,11 +117,12 @@ async function completeForShell(line: CommandLine): Promise<number> {
 }
 
 interface BatchTerminal extends Terminal {
+  useAsker(asker: Asker): void;
   /** Messages name this line of the text from now on. */
   at(line: number | null): void;
 }
 
-function batchTerminal(terminal: Terminal): BatchTerminal {
+function batchTerminal(terminal: ReturnType<typeof processTerminal>): BatchTerminal {
   let where = "";
   return {
     ...terminal,

@@ -18,8 +18,12 @@ export interface Terminal {
 
 export type TerminalOptions = { readonly color: boolean; readonly interactive: boolean; readonly force: boolean; readonly no: boolean };
 
+/** Asks in words and gives back the typed line. */
+export type Asker = (question: string) => Promise<string>;
+
 /** The process's own streams. `-F` answers yes, `-n` no. */
-export function processTerminal(options: TerminalOptions): Terminal {
+export function processTerminal(options: TerminalOptions): Terminal & { useAsker(asker: Asker): void } {
+  let asker: Asker = askOnce;
   const paint = (code: string, text: string): string => (options.color ? `\u001b[${code}m${text}\u001b[0m` : text);
   return {
     interactive: options.interactive,
@@ -43,13 +47,21 @@ export function processTerminal(options: TerminalOptions): Terminal {
       if (options.force) return true;
       if (options.no) return false;
       if (!options.interactive) return safe;
-      const lines = createInterface({ input: process.stdin, output: process.stderr });
-      try {
-        const answer = (await lines.question(`${question} (y/n)? `)).trim().toLowerCase();
-        return answer === "y" || answer === "yes";
-      } finally {
-        lines.close();
-      }
+      const answer = (await asker(`${question} (y/n)? `)).trim().toLowerCase();
+      return answer === "y" || answer === "yes";
+    },
+    useAsker: (own) => {
+      asker = own;
     },
   };
+}
+
+/** For commands outside of the shell, which reads lines itself. */
+async function askOnce(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
 }
