@@ -70,8 +70,8 @@ const INFINITE = 1_000_000;
 
 type History = { attributes: Record<string, string>; entries: Element[]; others: Element[]; highestCall: number };
 
-/** In document order; status may hold two with one id, and then the first is written to. */
-type Histories = { readonly list: History[]; readonly first: Map<string, History> };
+/** In document order; status may hold two with one id, and then the last is written to. */
+type Histories = { readonly list: History[]; readonly byId: Map<string, History> };
 
 /** A node's part of the status section, taken apart for editing. */
 type NodeSheet = {
@@ -170,14 +170,14 @@ class Paper {
   private record(action: ResourceAction, rc: number): void {
     const sheet = this.sheetFor(action.node, action.nodeId);
     const histories = this.historiesOf(sheet);
-    const { first } = histories;
-    let history = first.get(action.historyName) ?? first.get(action.resource) ?? first.get(action.instance);
+    const { byId } = histories;
+    let history = byId.get(action.historyName) ?? byId.get(action.resource) ?? byId.get(action.instance);
     if (history === undefined) {
       const attributes: Record<string, string> = { id: action.historyName, class: action.agent.agentClass, type: action.agent.type };
       if (action.agent.provider !== null) attributes["provider"] = action.agent.provider;
       history = { attributes, entries: [], others: [], highestCall: 0 };
       histories.list.push(history);
-      first.set(action.historyName, history);
+      byId.set(action.historyName, history);
     }
     const name = history.attributes["id"] ?? action.historyName;
     const task = action.task === "reload-agent" ? "start" : action.task;
@@ -230,7 +230,7 @@ class Paper {
 
   private historiesOf(sheet: NodeSheet): Histories {
     if (sheet.histories !== null) return sheet.histories;
-    const histories: Histories = { list: [], first: new Map() };
+    const histories: Histories = { list: [], byId: new Map() };
     const lrm = sheet.children.find((child) => child.name === "lrm");
     const list = lrm === undefined ? undefined : childOf(lrm, "lrm_resources");
     for (const resource of list?.children ?? []) {
@@ -242,7 +242,7 @@ class Paper {
       for (const entry of entries) highestCall = Math.max(highestCall, Number.parseInt(attributeOf(entry, "call-id") ?? "0", 10) || 0);
       const history = { attributes: { ...resource.attributes }, entries: [...entries], others, highestCall };
       histories.list.push(history);
-      if (!histories.first.has(id)) histories.first.set(id, history);
+      histories.byId.set(id, history);
     }
     sheet.histories = histories;
     return histories;
