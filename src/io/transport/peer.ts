@@ -62,6 +62,11 @@ export class Peer {
     return this.#options.member;
   }
 
+  /** False: whatever is sent now is lost. */
+  get isUp(): boolean {
+    return this.#active !== null;
+  }
+
   get hasSeveralRings(): boolean {
     return this.#rings.filter((ring) => ring.address !== null || ring.session !== null).length > 1;
   }

@@ -71,7 +71,8 @@ export function createLinkServer(options: ServerOptions): Server {
 
   server.on("tlsClientError", (error: Error & { code?: string }, socket) => {
     // A scanner that connects and leaves is no event.
-    if (error.code !== "ECONNRESET") refuse("LINK_GARBAGE", `no TLS handshake: ${error.message}`, remoteOf(socket));
+    if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") refuse("LINK_HELLO_TIMEOUT", "no TLS handshake in time", remoteOf(socket));
+    else if (error.code !== "ECONNRESET") refuse("LINK_GARBAGE", `no TLS handshake: ${error.message}`, remoteOf(socket));
     socket.destroy();
   });
   server.on("clientError", (error: Error & { code?: string }, socket) => {

@@ -5,7 +5,7 @@ import { WebSocket } from "ws";
 import { invariant, type MemberId, QuorateError, seededRandom } from "../../core/base/index.ts";
 import { FRAME_BYTES_MAX, peerNameOf } from "../wire/index.ts";
 import { parseAddress } from "./address.ts";
-import { CONNECT_TIMEOUT_MS, IDLE_TICK_MS, RINGS_TICK_MS } from "./limits.ts";
+import { CONNECT_TIMEOUT_MS, IDLE_TICK_MS, LATE_TICK_MS, RINGS_TICK_MS } from "./limits.ts";
 import { type Dial, type DialFailure, Peer } from "./peer.ts";
 import { parseReason, Refusals } from "./refusals.ts";
 import { createLinkServer, LINK_PATH, REFUSAL_HEADER, serverTls } from "./server.ts";
@@ -37,6 +37,7 @@ class Links<M> implements Transport<M> {
   #context: SecureContext;
   #timer: NodeJS.Timeout | null = null;
   #tickMs = 0;
+  #lastTickMs = 0;
   #closed = false;
   listening: readonly { readonly host: string; readonly port: number }[] = [];
 
@@ -76,10 +77,17 @@ class Links<M> implements Transport<M> {
     if (this.#closed || (this.#tickMs === wanted && this.#timer !== null)) return;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#tickMs = wanted;
-    this.#timer = setInterval(() => {
-      const nowMs = this.#options.now();
-      for (const peer of this.#peers.values()) peer.tick(nowMs);
-    }, wanted);
+    this.#lastTickMs = this.#options.now();
+    this.#timer = setInterval(() => this.#tick(), wanted);
+  }
+
+  #tick(): void {
+    const nowMs = this.#options.now();
+    const lateMs = nowMs - this.#lastTickMs - this.#tickMs;
+    this.#lastTickMs = nowMs;
+    // After a pause of our own everything looks silent until what arrived meanwhile has been read (RAFT.md §7).
+    if (lateMs > LATE_TICK_MS) return;
+    for (const peer of this.#peers.values()) peer.tick(nowMs);
   }
 
   #peer(member: MemberId): Peer {
@@ -266,7 +274,7 @@ class Links<M> implements Transport<M> {
 
   send(to: MemberId, message: M): void {
     const peer = this.#peers.get(to);
-    if (peer === undefined) return;
+    if (peer === undefined || !peer.isUp) return;
     peer.send(this.#options.codec.encode(to, message));
   }
 
