@@ -67,8 +67,22 @@ export class DemoCluster {
   /** Starts guardian and daemon of a node; they outlive this process if it is told to leave them. */
   start(node: DemoNode): void {
     mkdirSync(node.directory, { recursive: true });
+    this.startGuardian(node);
+    this.startDaemon(node);
+  }
+
+  startGuardian(node: DemoNode): void {
     this.#spawn(node, "quorate-guardian", "guardian", ["--dir", node.directory, "--node", node.name, "--self-fence", "kill"]);
+  }
+
+  startDaemon(node: DemoNode): void {
     this.#spawn(node, "quorated", "daemon", ["--dir", node.directory, "--node", node.name, "--listen", `127.0.0.1:${node.port}`]);
+  }
+
+  /** The pid of the node's daemon or guardian, or null when it does not run. */
+  pidOf(node: DemoNode, room: "daemon" | "guardian"): number | null {
+    const found = this.processes(node).find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`app/${room}/main`));
+    return found ?? null;
   }
 
   #spawn(node: DemoNode, name: string, room: string, args: readonly string[]): void {

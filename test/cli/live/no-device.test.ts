@@ -41,8 +41,8 @@ test("without a fencing device the old copy is dead before the new one starts", 
   const witness = cluster.nodes.find((node) => node !== victim)!;
   const taken = client.next((name) => name !== victim.name, 60_000);
   const watch = await (await cluster.api(witness)).watch("watch");
-  const daemon = cluster.processes(victim).find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("daemon/main"));
-  assert.ok(daemon !== undefined);
+  const daemon = cluster.pidOf(victim, "daemon");
+  assert.ok(daemon !== null);
   process.kill(daemon, "SIGSTOP");
   const order: string[] = [];
   let by = "";
