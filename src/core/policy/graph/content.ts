@@ -28,7 +28,8 @@ export function printedName(resource: Resource): string {
 }
 
 /** The entry of an action in the graph (G5-G9). */
-export function graphAction(planner: Planner, action: Action): GraphAction {
+export function graphAction(contents: Contents, action: Action): GraphAction {
+  const { planner } = contents;
   const inputs = inputsOf(action);
   const detail = action.detail;
   if (action.pseudo) return pseudoAction(planner, action, inputs);
@@ -39,7 +40,7 @@ export function graphAction(planner: Planner, action: Action): GraphAction {
     case "lrm_delete":
       return clusterAction(planner, action, inputs);
     default:
-      return resourceAction(planner, action, inputs);
+      return resourceAction(contents, action, inputs);
   }
 }
 
@@ -145,39 +146,77 @@ function settingsTask(action: Action): string {
   return action.detail.kind === "cancel" ? action.detail.operation : action.task;
 }
 
-function resourceAction(planner: Planner, action: Action, inputs: readonly number[]): ResourceAction {
+/** What all actions of one operation of a resource share; computed once, because clusters have many nodes. */
+type OperationTemplate = {
+  readonly settings: ReadonlyMap<string, string>;
+  readonly timeoutMs: number;
+  readonly startDelayMs: number;
+  readonly meta: Readonly<Record<string, string>>;
+  /** Parameters as last asked for: where no rule depends on the node, every node shares them and their digest. */
+  source: ReadonlyMap<string, string> | null;
+  params: Readonly<Record<string, string>>;
+  digest: string;
+};
+
+function templateFor(contents: Contents, resource: Resource, task: string, intervalMs: number): OperationTemplate {
+  let byOperation = contents.templates.get(resource);
+  if (byOperation === undefined) {
+    byOperation = new Map();
+    contents.templates.set(resource, byOperation);
+  }
+  const key = `${task}_${intervalMs}`;
+  let template = byOperation.get(key);
+  if (template === undefined) {
+    const { model } = contents.planner;
+    const settings = operationSettings(model, resource, task, intervalMs);
+    const timeoutMs = operationTimeoutMs(model, resource, task, intervalMs);
+    template = {
+      settings,
+      timeoutMs,
+      startDelayMs: startDelay(contents.planner, intervalMs, settings),
+      meta: operationMeta(resource, task, intervalMs, settings, timeoutMs),
+      source: null,
+      params: {},
+      digest: "",
+    };
+    byOperation.set(key, template);
+  }
+  return template;
+}
+
+/** Caches of one graph. */
+export type Contents = { readonly planner: Planner; readonly templates: Map<Resource, Map<string, OperationTemplate>> };
+
+function resourceAction(contents: Contents, action: Action, inputs: readonly number[]): ResourceAction {
+  const { planner } = contents;
   const resource = action.resource!;
   const node = action.node!;
-  const { model } = planner;
-  const task = settingsTask(action);
-  const settings = operationSettings(model, resource, task, action.intervalMs);
-  const timeoutMs = operationTimeoutMs(model, resource, task, action.intervalMs);
-  const params = agentParameters(planner, action);
-  const digestParams: Record<string, string> =
-    action.intervalMs > 0 && action.task !== "cancel" ? { ...params, CRM_meta_timeout: String(timeoutMs) } : params;
+  const template = templateFor(contents, resource, settingsTask(action), action.intervalMs);
+  fillParameters(contents, template, action);
   const { detail } = action;
   const connectionNode = resource.isRemoteConnection ? resource.remoteNode : null;
   const migrating = resource.isRemoteConnection && planner.actionsOf(resource, "migrate_from_0").some((one) => one.graphId !== 0);
+  const printed = printedName(resource);
   return {
     kind: "resource",
     id: action.graphId,
     key: keyOf(action),
     task: action.task as ResourceTask,
-    resource: printedName(resource),
+    resource: printed,
     instance: resource.id,
-    historyName: resource.historyName ?? printedName(resource),
+    historyName: resource.historyName ?? printed,
     agent: { agentClass: resource.agentClass, provider: resource.provider, type: resource.type },
     node: node.name,
     nodeId: node.id,
     router: routerOf(action),
     intervalMs: action.intervalMs,
-    timeoutMs,
-    startDelayMs: startDelay(planner, action, settings),
+    timeoutMs: template.timeoutMs,
+    startDelayMs: template.startDelayMs,
     targetRc: action.expectedRc,
-    params,
-    meta: metaOf(action, settings, timeoutMs),
-    digests: { all: parametersDigest(model, digestParams) },
-    canFail: settings.get("on-fail")?.toLowerCase() === "ignore",
+    params: template.params,
+    meta: metaOf(action, template.meta),
+    digests: { all: template.digest },
+    canFail: template.settings.get("on-fail")?.toLowerCase() === "ignore",
     migration: detail.kind === "migration" ? { source: detail.source.name, target: detail.target.name } : null,
     notification: detail.kind === "notify" ? { type: detail.type, operation: detail.operation } : null,
     cancels: detail.kind === "cancel" ? { task: detail.operation, callId: detail.callId } : null,
@@ -190,15 +229,20 @@ function resourceAction(planner: Planner, action: Action, inputs: readonly numbe
 }
 
 /** Agents get no parameter whose name could not be an XML name (it begins with a digit): the field's tools drop them. */
-function agentParameters(planner: Planner, action: Action): Record<string, string> {
-  const params: Record<string, string> = {};
+function fillParameters(contents: Contents, template: OperationTemplate, action: Action): void {
   const resource = action.resource!;
-  for (const [name, value] of actionParameters(planner.model, resource, settingsTask(action), action.intervalMs, action.node)) {
-    if (!/^\d/.test(name)) params[name] = value;
-  }
+  const { model } = contents.planner;
+  const source = actionParameters(model, resource, settingsTask(action), action.intervalMs, action.node);
+  if (source === template.source) return;
+  const params: Record<string, string> = {};
+  for (const [name, value] of source) if (!/^\d/.test(name)) params[name] = value;
   const replica = resource.inBundle?.bundle?.replicas.find((one) => one.child === resource);
   if (replica?.address != null) params["pcmk_external_ip"] = replica.address;
-  return params;
+  const hashed: Record<string, string> = Object.fromEntries(source);
+  if (action.intervalMs > 0) hashed["CRM_meta_timeout"] = String(template.timeoutMs);
+  template.source = source;
+  template.params = params;
+  template.digest = parametersDigest(model, hashed);
 }
 
 /** The lock is recorded with every action on the lock node; while that node shuts down only with its stop (G8). */
@@ -208,15 +252,15 @@ function lockOf(resource: Resource, action: Action, node: PolicyNode): number | 
 }
 
 /** `start-delay`, or the time to the next multiple of the interval since `interval-origin` (status.md 8.6). */
-function startDelay(planner: Planner, action: Action, settings: ReadonlyMap<string, string>): number {
+function startDelay(planner: Planner, intervalMs: number, settings: ReadonlyMap<string, string>): number {
   const explicit = settings.get("start-delay");
   if (explicit !== undefined) return Math.max(0, parseSimpleDurationMs(explicit) ?? 0);
   const origin = settings.get("interval-origin");
-  if (origin === undefined || action.intervalMs <= 0) return 0;
+  if (origin === undefined || intervalMs <= 0) return 0;
   const { nowSec } = planner.model;
   const at = parseDate(origin, nowSec);
   if (at === null) return 0;
-  const intervalSec = Math.floor(action.intervalMs / 1000);
+  const intervalSec = Math.floor(intervalMs / 1000);
   if (intervalSec <= 0) return 0;
   const since = (((nowSec - at) % intervalSec) + intervalSec) % intervalSec;
   return since === 0 ? 0 : (intervalSec - since) * 1000;
@@ -240,26 +284,39 @@ function routerOf(action: Action): string | null {
 
 const OWN_ATTRIBUTES = new Set(["id", "name", "interval", "description"]);
 
-/** Meta environment without prefix, dashes as underscores (G8). */
-function metaOf(action: Action, settings: ReadonlyMap<string, string>, timeoutMs: number): Readonly<Record<string, string>> {
+/** Meta environment without prefix, dashes as underscores (G8): what does not depend on the action. */
+function operationMeta(
+  resource: Resource,
+  task: string,
+  intervalMs: number,
+  settings: ReadonlyMap<string, string>,
+  timeoutMs: number,
+): Readonly<Record<string, string>> {
   const meta: Record<string, string> = {};
   const put = (name: string, value: string): void => {
     meta[name.replaceAll("-", "_")] = value;
   };
-  const operation = operationElement(action.resource!, settingsTask(action), action.intervalMs);
+  const operation = operationElement(resource, task, intervalMs);
   const name = operation === null ? undefined : attributeOf(operation, "name");
   for (const [key, value] of settings) if (!OWN_ATTRIBUTES.has(key)) put(key, value);
   if (name !== undefined) put("name", name);
-  if (action.intervalMs > 0) put("interval", String(action.intervalMs));
+  if (intervalMs > 0) put("interval", String(intervalMs));
   put("timeout", String(timeoutMs));
   const delay = settings.get("start-delay");
   if (delay !== undefined) put("start-delay", String(parseSimpleDurationMs(delay) ?? 0));
+  putCollective(resource, put);
+  return meta;
+}
+
+/** The same with what the action itself adds. */
+function metaOf(action: Action, base: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const node = action.node!;
-  put("on_node", node.name);
-  put("on_node_uuid", node.id);
-  if (action.expectedRc !== 0) put("op_target_rc", String(action.expectedRc));
+  const meta: Record<string, string> = { ...base, on_node: node.name, on_node_uuid: node.id };
+  const put = (name: string, value: string): void => {
+    meta[name] = value;
+  };
+  if (action.expectedRc !== 0) meta["op_target_rc"] = String(action.expectedRc);
   putDetail(action, put);
-  putCollective(action.resource!, put);
   putLaunching(action, put);
   if (action.notification !== null) putNotification(action, put);
   return meta;

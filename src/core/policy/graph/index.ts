@@ -15,8 +15,9 @@ export function buildGraph(planner: Planner): TransitionGraph {
   const emitted = emitActions(planner);
   dropLoadLoops(planner, emitted);
   const { options } = model;
+  const contents = { planner, templates: new Map() };
   return {
-    actions: emitted.map((action) => graphAction(planner, action)),
+    actions: emitted.map((action) => graphAction(contents, action)),
     clusterDelayMs: options.clusterDelayMs,
     fencingTimeoutMs: options.fencingTimeoutMs,
     batchLimit: options.batchLimit,

@@ -75,6 +75,8 @@ export type NotifyPhase = { readonly collective: Resource; variables: ReadonlyMa
 
 const NO_DETAIL: ActionDetail = { kind: "none" };
 
+const NO_META: ReadonlyMap<string, string> = new Map();
+
 /** Something planned (actions.md section 1). One object per (resource, key, node). */
 export class Action {
   /** Order of creation. */
@@ -101,7 +103,7 @@ export class Action {
   dangling = false;
   detail: ActionDetail = NO_DETAIL;
   /** Meta set by the planner itself (digests of fencing, delays). */
-  readonly meta = new Map<string, string>();
+  meta: ReadonlyMap<string, string> = NO_META;
   /** Notification environment (G9), shared by the actions of one phase. */
   notification: NotifyPhase | null = null;
   /** Minimum number of runnable firsts with effect `count`; 0: no such rule. */

@@ -53,8 +53,24 @@ function planFence(planner: Planner, node: PolicyNode): Action {
   fence.optional = false;
   fence.runnable = true;
   fence.reason = node.fencing?.reason ?? "node is unclean";
+  const { options } = planner.model;
+  if (options.priorityFencingDelaySec > 0 && node.fencing?.priorityDelay === true) {
+    fence.meta = new Map([["priority_fencing_delay", String(priorityDelay(planner, node))]]);
+  }
   annotateFencing(planner, fence, node);
   return fence;
+}
+
+/** The delay that gives the more important half of a split cluster a head start (status.md 21.10); 0 overrides devices. */
+function priorityDelay(planner: Planner, node: PolicyNode): number {
+  const { options, nodeList } = planner.model;
+  const cluster = nodeList.filter((one) => one.kind === "cluster");
+  if (node.kind !== "cluster" || node.online) return 0;
+  if (cluster.filter((one) => one.online).length * 2 > cluster.length) return 0;
+  const priorities = cluster.map((one) => one.priority);
+  const highest = Math.max(...priorities);
+  if (Math.min(...priorities) === highest || node.priority < highest) return 0;
+  return options.priorityFencingDelaySec;
 }
 
 /** A20. */

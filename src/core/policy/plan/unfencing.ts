@@ -60,8 +60,7 @@ export function annotateFencing(planner: Planner, fence: Action, node: PolicyNod
     all += `${agent}${parametersDigest(planner.model, params)},`;
     secure += `${agent}${secureDigest(planner.model, params)},`;
   }
-  fence.meta.set("digests_all", all);
-  fence.meta.set("digests_secure", secure);
+  fence.meta = new Map([...fence.meta, ["digests_all", all], ["digests_secure", secure]]);
 }
 
 /** The recorded summaries of devices do not match the current ones: unfence again (status.md 22.3). */
