@@ -58,6 +58,7 @@ stage unit 480 node --enable-source-maps --test --test-reporter=tap --test-concu
 stage conformance-raft 120 node dist/test/raft/conformance/main.js
 stage conformance-policy 240 node dist/test/policy/conformance/main.js
 stage conformance-cli 240 node dist/test/crm/conformance/main.js
+stage simulator 300 bash scripts/sim-seeds.sh 1 300
 if [ "${#live[@]}" -gt 0 ]; then stage live 480 node --enable-source-maps --test --test-reporter=tap --test-concurrency=1 "${live[@]}"; fi
 stage node24 300 bash scripts/test-node24.sh
 finish

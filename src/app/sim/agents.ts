@@ -2,7 +2,12 @@ import type { Random } from "../../core/base/index.ts";
 import type { AgentAction, AgentOutcome } from "../../core/ports/index.ts";
 
 /** Chances of an agent to misbehave, for one run of an action. */
-export type AgentWeather = { readonly startFails: number; readonly monitorFails: number; readonly stopFails: number; readonly slow: number };
+export type AgentWeather = {
+  readonly startFails: number;
+  readonly monitorFails: number;
+  readonly stopFails: number;
+  readonly slow: number;
+};
 
 export const HEALTHY: AgentWeather = { startFails: 0, monitorFails: 0, stopFails: 0, slow: 0 };
 

@@ -1,6 +1,6 @@
+import { HEALTHY } from "./agents.ts";
 import type { VirtualHost } from "./host.ts";
 import { CALM } from "./network.ts";
-import { HEALTHY } from "./agents.ts";
 import type { World } from "./world.ts";
 
 /** Longest pause of a guardian that its guarantee allows for (g of RAFT.md §7), milliseconds. */
@@ -47,7 +47,12 @@ const FAULTS: readonly Fault[] = [
     name: "bad weather",
     weight: 2,
     apply: (world) => {
-      world.network.weather = { loss: chance(world, 0.3), duplicate: chance(world, 0.1), reorder: chance(world, 0.1), delayMs: chance(world, 60) };
+      world.network.weather = {
+        loss: chance(world, 0.3),
+        duplicate: chance(world, 0.1),
+        reorder: chance(world, 0.1),
+        delayMs: chance(world, 60),
+      };
       world.time.after(span(world, 500, 8_000), "calm", () => {
         world.network.weather = CALM;
       });
@@ -95,7 +100,12 @@ const FAULTS: readonly Fault[] = [
     name: "services fail",
     weight: 2,
     apply: (world, host) => {
-      const weather = { startFails: chance(world, 0.5), monitorFails: chance(world, 0.5), stopFails: chance(world, 0.2), slow: chance(world, 0.3) };
+      const weather = {
+        startFails: chance(world, 0.5),
+        monitorFails: chance(world, 0.5),
+        stopFails: chance(world, 0.2),
+        slow: chance(world, 0.3),
+      };
       host.services.weather = weather;
       world.time.after(span(world, 500, 5_000), "services work", () => {
         if (host.services.weather === weather) host.services.weather = HEALTHY;
@@ -106,7 +116,12 @@ const FAULTS: readonly Fault[] = [
     name: "fence devices fail",
     weight: 1,
     apply: (world) => {
-      world.fenceWeather = { fails: chance(world, 0.5), hangs: chance(world, 0.3), silent: chance(world, 0.3), takesMs: span(world, 50, 5_000) };
+      world.fenceWeather = {
+        fails: chance(world, 0.5),
+        hangs: chance(world, 0.3),
+        silent: chance(world, 0.3),
+        takesMs: span(world, 50, 5_000),
+      };
       world.time.after(span(world, 1_000, 10_000), "fence devices work", () => calmFence(world));
     },
   },

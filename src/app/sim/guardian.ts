@@ -1,7 +1,14 @@
 import type { Term } from "../../core/base/index.ts";
 import { term } from "../../core/base/index.ts";
 import type { AgentAction, AgentOutcome, FromGuardian, ToGuardian } from "../../core/ports/index.ts";
-import { GuardianCore, type GuardianEffect, type GuardianFacts, type GuardianInput, type JournalRecord, type Remembered } from "../guardian/index.ts";
+import {
+  GuardianCore,
+  type GuardianEffect,
+  type GuardianFacts,
+  type GuardianInput,
+  type JournalRecord,
+  type Remembered,
+} from "../guardian/index.ts";
 import type { VirtualServices } from "./agents.ts";
 import { type HostClock, VirtualProcess, type VirtualTime } from "./time.ts";
 
@@ -58,7 +65,15 @@ export class GuardianMemory {
 
   remembered(): Remembered {
     const { term: lastTerm, deadlineMs, plan, trips, stopped } = this;
-    return { term: lastTerm, deadlineMs, plan, trips, stopped, unfinished: [...this.unfinished.values()], results: [...this.results.values()] };
+    return {
+      term: lastTerm,
+      deadlineMs,
+      plan,
+      trips,
+      stopped,
+      unfinished: [...this.unfinished.values()],
+      results: [...this.results.values()],
+    };
   }
 }
 

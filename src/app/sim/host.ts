@@ -1,7 +1,14 @@
 import { createHash } from "node:crypto";
 import { type Incarnation, incarnation, type MemberId, type Random, seededRandom } from "../../core/base/index.ts";
 import { emptyState, type Proposal } from "../../core/cib/index.ts";
-import { type FromPlanner, type NodeEvent, Planner, type PlannerEntry, type Schedule, type ToPlanner } from "../../core/controller/index.ts";
+import {
+  type FromPlanner,
+  type NodeEvent,
+  Planner,
+  type PlannerEntry,
+  type Schedule,
+  type ToPlanner,
+} from "../../core/controller/index.ts";
 import type { AgentAction, AgentOutcome, FromGuardian } from "../../core/ports/index.ts";
 import { type Configuration, createRaft, type Message } from "../../core/raft/index.ts";
 import { createRaftStore, openRaftStore, type RaftStore, type StoreWrite } from "../../io/storage/index.ts";
@@ -23,7 +30,12 @@ export type HostEvents = {
   onSave(host: VirtualHost, write: StoreWrite<Proposal>): void;
   onRestored(host: VirtualHost, facts: Restart): void;
   onService(host: VirtualHost, resource: string, active: boolean): void;
-  onSpawn(host: VirtualHost, key: string, action: AgentAction, origin: { readonly incarnation: Incarnation; readonly term: number; readonly index: number } | null): void;
+  onSpawn(
+    host: VirtualHost,
+    key: string,
+    action: AgentAction,
+    origin: { readonly incarnation: Incarnation; readonly term: number; readonly index: number } | null,
+  ): void;
   onAnswer(host: VirtualHost, id: number, answer: { readonly result: unknown } | { readonly error: { readonly code: string } }): void;
   onFatal(host: VirtualHost, error: unknown): void;
   fence(by: VirtualHost, action: AgentAction): { readonly takesMs: number; readonly end: () => AgentOutcome };
@@ -33,7 +45,15 @@ export type HostEvents = {
 };
 
 /** What a daemon found at its start. */
-export type Restart = { readonly term: number; readonly vote: number | null; readonly commit: number; readonly first: number; readonly terms: ReadonlyMap<number, number>; readonly last: number; readonly finding: string };
+export type Restart = {
+  readonly term: number;
+  readonly vote: number | null;
+  readonly commit: number;
+  readonly first: number;
+  readonly terms: ReadonlyMap<number, number>;
+  readonly last: number;
+  readonly finding: string;
+};
 
 export type HostOptions = {
   readonly name: string;
@@ -80,11 +100,15 @@ export class VirtualHost {
       schedule: (delayMs, then) => options.time.after(delayMs, "disk", then),
       syncMs: { min: 0, max: 2 },
     });
-    this.services = new VirtualServices(seededRandom(options.random.nextUint32()), (resource, active) => options.events.onService(this, resource, active));
+    this.services = new VirtualServices(seededRandom(options.random.nextUint32()), (resource, active) =>
+      options.events.onService(this, resource, active),
+    );
   }
 
   /** Makes the store of a new member; `first` also makes it the cluster. */
-  async found(first: { readonly hard: StoreWrite<Proposal>["hard"]; readonly entries: StoreWrite<Proposal>["entries"] } | null): Promise<void> {
+  async found(
+    first: { readonly hard: StoreWrite<Proposal>["hard"]; readonly entries: StoreWrite<Proposal>["entries"] } | null,
+  ): Promise<void> {
     const identity = { cluster: CLUSTER_ID, member: this.member, nodeName: this.name, createdAtMs: 0 };
     await createRaftStore({ ...this.disk.open(), identity });
     if (first === null) return;
@@ -128,8 +152,11 @@ export class VirtualHost {
       fence: (action: AgentAction) => events.fence(this, action),
       toDaemon: (link: number, message: FromGuardian) => this.#fromGuardian(link, message),
       closeLink: () => {},
-      onSpawn: (key: string, action: AgentAction, order: { readonly origin: { readonly incarnation: Incarnation; readonly term: number; readonly index: number } | null } | null) =>
-        events.onSpawn(this, key, action, order?.origin ?? null),
+      onSpawn: (
+        key: string,
+        action: AgentAction,
+        order: { readonly origin: { readonly incarnation: Incarnation; readonly term: number; readonly index: number } | null } | null,
+      ) => events.onSpawn(this, key, action, order?.origin ?? null),
       onReset: (reason: string) => events.onReset(this, reason),
       log: (level: string, message: string) => {
         if (level === "error" || level === "warn") events.trace(this.name, `guardian: ${message}`);
@@ -232,7 +259,8 @@ export class VirtualHost {
       ...bound(store),
       identity: store.identity,
       save: (write) => {
-        const kept = seededFault === "vote-not-persisted" && write.hard !== null ? { ...write, hard: { ...write.hard, vote: null } } : write;
+        const kept =
+          seededFault === "vote-not-persisted" && write.hard !== null ? { ...write, hard: { ...write.hard, vote: null } } : write;
         events.onSave(this, write);
         if (seededFault === "uncommitted-intent") this.#runUncommitted(write);
         const saved = store.save(kept);
@@ -305,7 +333,8 @@ export class VirtualHost {
     const { events, time, random } = this.#options;
     const planner = new Planner({ schedule: (cib, nowMs, md5) => events.schedule(cib, nowMs, md5), hash, elapsedMs: () => 0 });
     const answer = (messages: readonly FromPlanner[]): void => {
-      for (const message of messages) time.after(0.2, "planner answer", () => process.run(() => this.shell?.deliver({ kind: "planner", message })));
+      for (const message of messages)
+        time.after(0.2, "planner answer", () => process.run(() => this.shell?.deliver({ kind: "planner", message })));
     };
     let freeAtMs = 0;
     return {

@@ -13,7 +13,13 @@ const USAGE = `quorate simulator
   --trace         print every event
   --seconds S     stop drawing new seeds after this much real time`;
 
-const FAULTS: readonly SeededFault[] = ["vote-not-persisted", "ack-before-sync", "uncommitted-intent", "fence-wait-skipped", "old-incarnation"];
+const FAULTS: readonly SeededFault[] = [
+  "vote-not-persisted",
+  "ack-before-sync",
+  "uncommitted-intent",
+  "fence-wait-skipped",
+  "old-incarnation",
+];
 
 function whole(name: string, text: string | undefined, fallback: number): number {
   if (text === undefined) return fallback;
@@ -51,7 +57,10 @@ async function main(): Promise<number> {
     const result = await runSeed({ ...options, ...(values.trace === true ? { print: (line: string) => console.log(line) } : {}) });
     done += 1;
     if (result.violation === null) {
-      if (count === 1) console.log(`seed ${seed}: ${result.faults} faults, ${result.entries} entries, ${result.acknowledged} acknowledged writes, hash ${result.digest}`);
+      if (count === 1)
+        console.log(
+          `seed ${seed}: ${result.faults} faults, ${result.entries} entries, ${result.acknowledged} acknowledged writes, hash ${result.digest}`,
+        );
       continue;
     }
     failed += 1;

@@ -63,7 +63,12 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     await world.form();
     const first = world.hosts[0];
     if (first === undefined) throw new Error("a world needs a host");
-    await world.ask(first, "config.commit", { edits: firstConfiguration(world.hosts.map(({ name }) => name), hasDevice) });
+    await world.ask(first, "config.commit", {
+      edits: firstConfiguration(
+        world.hosts.map(({ name }) => name),
+        hasDevice,
+      ),
+    });
     await world.until("all services run", 30_000, () => serves(world));
     const endMs = world.time.nowMs + minutes * 60_000;
     const every = (meanMs: number, what: string, act: () => void): void => {

@@ -1,4 +1,4 @@
-import { canonicalText, type ConfigurationEdit, type Element, element, renderConfiguration } from "../../core/cib/index.ts";
+import { type ConfigurationEdit, canonicalText, type Element, element, renderConfiguration } from "../../core/cib/index.ts";
 import type { VirtualHost } from "./host.ts";
 import { Violation } from "./invariant.ts";
 import type { World } from "./world.ts";
@@ -30,7 +30,9 @@ export function firstConfiguration(nodes: readonly string[], hasDevice: boolean)
   for (const [at, id] of RESOURCES.entries()) edits.push(put("resources", primitive(id, 1_000 + 500 * at)));
   if (hasDevice) {
     const values = nvpairs("fence-params", { pcmk_host_list: nodes.join(" "), pcmk_host_check: "static-list" });
-    const device = element("primitive", { id: "fence", class: "stonith", type: "fence_sim" }, [element("instance_attributes", { id: "fence-params" }, values)]);
+    const device = element("primitive", { id: "fence", class: "stonith", type: "fence_sim" }, [
+      element("instance_attributes", { id: "fence-params" }, values),
+    ]);
     edits.push(put("resources", device));
   }
   return edits;

@@ -1,4 +1,4 @@
-import { memberId, type MemberId, type Random, seededRandom } from "../../core/base/index.ts";
+import { type MemberId, memberId, type Random, seededRandom } from "../../core/base/index.ts";
 import { apply, applyEmpty, type CibState, emptyState, type Proposal } from "../../core/cib/index.ts";
 import type { PlannerEntry, Schedule } from "../../core/controller/index.ts";
 import type { AgentAction, AgentOutcome } from "../../core/ports/index.ts";
@@ -53,7 +53,9 @@ export class World {
     this.#options = options;
     this.trace = options.trace;
     this.random = seededRandom(options.seed);
-    this.network = new VirtualNetwork(this.time, seededRandom(this.random.nextUint32()), (from, to, message) => this.#arrive(from, to, message));
+    this.network = new VirtualNetwork(this.time, seededRandom(this.random.nextUint32()), (from, to, message) =>
+      this.#arrive(from, to, message),
+    );
     for (let at = 1; at <= options.size; at += 1) this.#addHost(`n${at}`);
   }
 
@@ -79,7 +81,10 @@ export class World {
   async form(): Promise<void> {
     const [first, ...others] = this.hosts;
     if (first === undefined) throw new Error("a world needs a host");
-    const start = bootstrap<Proposal>({ id: first.member, member: { name: first.name, addresses: [`${first.name}:1`], incarnation: null } });
+    const start = bootstrap<Proposal>({
+      id: first.member,
+      member: { name: first.name, addresses: [`${first.name}:1`], incarnation: null },
+    });
     await this.#wait(first.found({ hard: start.hard, entries: start.entries }));
     first.powerOn();
     await this.until("the first leader", 10_000, () => this.leader() === first);
@@ -124,7 +129,8 @@ export class World {
   async until(what: string, limitMs: number, holds: () => boolean): Promise<void> {
     const endMs = this.time.nowMs + limitMs;
     await this.advance(endMs, holds);
-    if (!holds()) throw new Violation("LIVENESS", `${what} did not come within ${limitMs} ms (at ${this.time.nowMs.toFixed(0)} ms); ${this.summary()}`);
+    if (!holds())
+      throw new Violation("LIVENESS", `${what} did not come within ${limitMs} ms (at ${this.time.nowMs.toFixed(0)} ms); ${this.summary()}`);
   }
 
   /** Where everybody stands, for a report. */
@@ -279,7 +285,8 @@ export class World {
     this.#replica = state;
     const applied: AppliedCommand = { index, command: proposal.command, ok: result.ok };
     for (const invariant of this.#options.invariants) invariant.onApplied?.(this, applied);
-    if (this.#options.seededFault === "fence-wait-skipped" && result.ok && proposal.command.kind === "node.lost") this.#skipWait(proposal.command);
+    if (this.#options.seededFault === "fence-wait-skipped" && result.ok && proposal.command.kind === "node.lost")
+      this.#skipWait(proposal.command);
   }
 
   /** Seeded fault: whoever leads calls a lost node fenced at once. */
@@ -287,7 +294,11 @@ export class World {
     this.time.after(1, "skipped wait", () => {
       const leader = this.leader();
       const incarnation = lost.incarnation as VirtualHost["incarnation"];
-      leader?.shell?.core.propose([{ kind: "node.fenced", target: this.nameOf(lost.memberId), incarnation, by: "tsafe", action: "off" }], 3_000, () => {});
+      leader?.shell?.core.propose(
+        [{ kind: "node.fenced", target: this.nameOf(lost.memberId), incarnation, by: "tsafe", action: "off" }],
+        3_000,
+        () => {},
+      );
       leader?.deliver({ kind: "tick" });
     });
   }
@@ -302,7 +313,11 @@ export class World {
     this.#answers.set(id, (answer) => {
       admitted = answer;
     });
-    first.deliver({ kind: "admit", id, admission: { tokenHash: hash, node: host.name, memberId: host.member, addresses: [`${host.name}:1`] } });
+    first.deliver({
+      kind: "admit",
+      id,
+      admission: { tokenHash: hash, node: host.name, memberId: host.member, addresses: [`${host.name}:1`] },
+    });
     await this.until(`${host.name} let in`, 30_000, () => admitted !== null);
     host.powerOn();
     await this.until(`${host.name} votes`, 30_000, () => (first.shell?.core.raftStatus.configuration.voters.get(host.member) ?? 0) > 0);

@@ -24,7 +24,10 @@ export function fenceBeforeRecovery(): Invariant {
             if (intent.task !== "start" || intent.action.agentClass === "stonith") return;
             const runner = runners.get(intent.resource);
             if (runner !== undefined && runner.node !== intent.node) {
-              world.violated("H2", `entry ${index} starts ${intent.resource} on ${intent.node}, but ${runner.node} was not proven to have stopped it`);
+              world.violated(
+                "H2",
+                `entry ${index} starts ${intent.resource} on ${intent.node}, but ${runner.node} was not proven to have stopped it`,
+              );
             }
             runners.set(intent.resource, { node: intent.node, incarnation: intent.incarnation });
           });
@@ -50,7 +53,8 @@ export function fenceBeforeRecovery(): Invariant {
             leave(name, null);
           }
           for (const [resource, runner] of runners) {
-            if (command.kind === "node.hello" && runner.node === name && runner.incarnation !== command.incarnation) runners.delete(resource);
+            if (command.kind === "node.hello" && runner.node === name && runner.incarnation !== command.incarnation)
+              runners.delete(resource);
           }
           return;
         }

@@ -12,7 +12,8 @@ export function nothingAfterDeadline(): Invariant {
         if (!host.powered || host.services.active.size === 0) continue;
         const bound = Math.max(BOUND_MS, 1_600 + (host.memory.plan?.stopMs ?? 0));
         const lateMs = host.clock.nowMs() - host.memory.deadlineMs - bound;
-        if (lateMs > 0) world.violated("H4", `${[...host.services.active].join(", ")} still active on ${host.name} ${Math.round(lateMs)} ms after D + S`);
+        if (lateMs > 0)
+          world.violated("H4", `${[...host.services.active].join(", ")} still active on ${host.name} ${Math.round(lateMs)} ms after D + S`);
       }
     },
   };

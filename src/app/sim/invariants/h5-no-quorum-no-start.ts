@@ -12,7 +12,8 @@ export function noQuorumNoStart(): Invariant {
       if (status === undefined || origin === null || operation !== "start" || agentClass === "stonith") return;
       const heardMs = Math.max(status.leaderHeardMs ?? 0, status.quorumRoundMs ?? 0);
       const agoMs = host.clock.nowMs() - heardMs;
-      if (agoMs > CONTACT_MS) world.violated("H5", `${host.name} starts ${resource} ${Math.round(agoMs)} ms after its last word from a quorum`);
+      if (agoMs > CONTACT_MS)
+        world.violated("H5", `${host.name} starts ${resource} ${Math.round(agoMs)} ms after its last word from a quorum`);
     },
   };
 }

@@ -18,7 +18,8 @@ export function logMatching(): Invariant {
         if (before !== null) {
           const knownBefore = previous.get(key);
           if (knownBefore === undefined) previous.set(key, before);
-          else if (knownBefore !== before) world.violated("S3", `entry ${key} follows term ${before} on ${host.name}, term ${knownBefore} elsewhere`);
+          else if (knownBefore !== before)
+            world.violated("S3", `entry ${key} follows term ${before} on ${host.name}, term ${knownBefore} elsewhere`);
         }
         before = entry.term;
       }

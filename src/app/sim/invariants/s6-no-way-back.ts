@@ -12,7 +12,8 @@ export function noWayBack(): Invariant {
     },
     onSave: (world, host, { hard }) => {
       if (hard === null) return;
-      if (hard.term < (terms.get(host.name) ?? 0)) world.violated("S6", `${host.name} stores term ${hard.term} after ${terms.get(host.name)}`);
+      if (hard.term < (terms.get(host.name) ?? 0))
+        world.violated("S6", `${host.name} stores term ${hard.term} after ${terms.get(host.name)}`);
       terms.set(host.name, hard.term);
     },
     onRestored: (world, host, facts) => {
@@ -20,7 +21,10 @@ export function noWayBack(): Invariant {
       const promise = promised.get(host.name);
       if (promise === undefined || facts.finding === "recovering") return;
       if (facts.term < promise.term || (facts.term === promise.term && facts.vote !== promise.to)) {
-        world.violated("S6", `${host.name} promised its vote of term ${promise.term} to ${promise.to} and starts with term ${facts.term}, vote ${facts.vote}`);
+        world.violated(
+          "S6",
+          `${host.name} promised its vote of term ${promise.term} to ${promise.to} and starts with term ${facts.term}, vote ${facts.vote}`,
+        );
       }
     },
     after: (world) => {
