@@ -7,8 +7,8 @@ export function committedIntents(): Invariant {
     id: "H3",
     rule: "no intent runs that is not committed, or was meant for an older incarnation, or comes under an older term",
     onApplied: (_, { index, command, ok }) => {
-      if (ok && command.kind === "intents.commit")
-        command.intents.forEach((intent, at) => intents.set(`${index}.${at}`, intent.incarnation));
+      if (!ok || command.kind !== "intents.commit") return;
+      for (const [at, intent] of command.intents.entries()) intents.set(`${index}.${at}`, intent.incarnation);
     },
     onSpawn: (world, host, { key, origin, resource, operation }) => {
       if (origin === null || !/^\d+\.\d+$/u.test(key)) return;
