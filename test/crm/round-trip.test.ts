@@ -26,7 +26,13 @@ async function differences(change: (configuration: Element) => Element): Promise
     const old = new Set(wanted.split("\n"));
     const lost = wanted.split("\n").filter((line) => !lines.has(line));
     const added = got.split("\n").filter((line) => !old.has(line));
-    wrong.push([basename(path), ...lost.slice(0, 4).map((line) => ` - ${line.trim()}`), ...added.slice(0, 4).map((line) => ` + ${line.trim()}`)].join("\n"));
+    wrong.push(
+      [
+        basename(path),
+        ...lost.slice(0, 4).map((line) => ` - ${line.trim()}`),
+        ...added.slice(0, 4).map((line) => ` + ${line.trim()}`),
+      ].join("\n"),
+    );
   }
   return wrong;
 }

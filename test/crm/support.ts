@@ -6,7 +6,9 @@ import { configurationIn, EditSession, emptyConfiguration } from "../../src/core
 import { formatXml, parseXml } from "../../src/io/xml/index.ts";
 
 /** The checkout, from sources and from `dist/test/crm` alike. */
-export const ROOT = [2, 3].map((up) => fileURLToPath(new URL("../".repeat(up), import.meta.url))).find((path) => existsSync(join(path, "package.json"))) ?? process.cwd();
+export const ROOT =
+  [2, 3].map((up) => fileURLToPath(new URL("../".repeat(up), import.meta.url))).find((path) => existsSync(join(path, "package.json"))) ??
+  process.cwd();
 
 /** Shared conformance data; absent outside the workplace. */
 export const SHARED = process.env["QUORATE_SHARED"] ?? join(ROOT, "..", "shared");

@@ -15,6 +15,9 @@ export function tellFindings(findings: readonly Finding[], context: CliContext):
   return ok;
 }
 
+/** Errors that no force overrides: with them it would be no configuration. */
+const STRUCTURAL: ReadonlySet<string> = new Set(["SCHEMA", "DUPLICATE_ID", "MISSING_REFERENCE"]);
+
 /**
  * Verifies and sends what changed. Edits of other people to other objects do not matter; to the same object they stop
  * the commit, and the difference is told. Returns false when nothing was committed that should have been.
@@ -29,9 +32,11 @@ export async function commitSession(
     context.terminal.info("nothing to commit: nothing changed");
     return true;
   }
-  const ok = tellFindings(session.verify(), context);
-  if (!ok && !force) {
-    context.terminal.error("the configuration was not committed: it has errors (commit force goes ahead)");
+  const findings = session.verify();
+  const ok = tellFindings(findings, context);
+  const isBroken = findings.some((finding) => finding.severity === "error" && STRUCTURAL.has(finding.code));
+  if (isBroken || (!ok && !force)) {
+    context.terminal.error(`the configuration was not committed: it has errors${isBroken ? "" : " (commit force goes ahead)"}`);
     return false;
   }
   const edits = session.edits();

@@ -122,7 +122,16 @@ async function runLines(lines: readonly string[], path: string, agents: AgentCat
 }
 
 function fileContext(path: string, terminal: Terminal): CliContext {
-  const options: CliOptions = { force: false, no: false, wait: false, debug: false, display: "plain", cibFile: path, shadow: null, socketPath: "" };
+  const options: CliOptions = {
+    force: false,
+    no: false,
+    wait: false,
+    debug: false,
+    display: "plain",
+    cibFile: path,
+    shadow: null,
+    socketPath: "",
+  };
   return {
     terminal,
     mode: "batch",

@@ -118,7 +118,7 @@ export class ConfigureLevel {
         session.rename(plain[0] ?? "", plain[1] ?? "", force);
         return true;
       case "modgroup":
-        session.modgroup(words);
+        for (const warning of session.modgroup(words)) context.terminal.warn(warning);
         return true;
       case "set":
         if (words.length !== 2) throw new CommandError("set: expected ID.[OP.[INTERVAL.]]ATTRIBUTE VALUE");

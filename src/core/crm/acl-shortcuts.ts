@@ -24,7 +24,6 @@ const SHORTCUTS: readonly Shortcut[] = [
   shortcut("params", "//primitive[@id='%1']/instance_attributes"),
   shortcut("params", "//primitive[@id='%1']/instance_attributes/nvpair[@name='%2']"),
   shortcut("utilization", "//primitive[@id='%1']/utilization"),
-  shortcut("utilization", "//primitive[@id='%1']/utilization/nvpair[@name='%2']"),
   shortcut("location", "//rsc_location[@id='cli-prefer-%1' and @rsc='%1']"),
   shortcut("property", "//crm_config/cluster_property_set"),
   shortcut("property", "//crm_config/cluster_property_set/nvpair[@name='%1']"),

@@ -47,14 +47,11 @@ export function resolveCommand(level: string, word: string, commands: readonly s
   const plain = (command: string): string => command.replaceAll("-", "_");
   const exact = commands.find((command) => plain(command) === lower);
   if (exact !== undefined) return { command: exact, exact: true };
-  for (const found of [
-    commands.filter((command) => plain(command).startsWith(lower)),
-    commands.filter((command) => isScattered(lower, plain(command))),
-  ]) {
-    const [first, ...more] = found;
-    if (first !== undefined && more.length === 0) return { command: first, exact: false };
-    if (first !== undefined) throw new CrmError("CRM_AMBIGUOUS", `${level}.${word}: ambiguous; it could be ${found.join(", ")}`);
-  }
+  const [begun, ...others] = commands.filter((command) => plain(command).startsWith(lower));
+  if (begun !== undefined && others.length === 0) return { command: begun, exact: false };
+  if (begun !== undefined) throw new CrmError("CRM_AMBIGUOUS", `${level}.${word}: ambiguous; it could be ${[begun, ...others].join(", ")}`);
+  const [scattered, ...more] = commands.filter((command) => isScattered(lower, plain(command)));
+  if (scattered !== undefined && more.length === 0) return { command: scattered, exact: false };
   throw new CrmError("CRM_UNKNOWN_COMMAND", `${level}.${word}: No such command${hint(word, commands)}`);
 }
 

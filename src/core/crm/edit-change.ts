@@ -3,10 +3,10 @@ import { freeMembers } from "./edit-delete.ts";
 import { CrmError } from "./errors.ts";
 import { readRole } from "./grammar-sets.ts";
 import { completeIds, definedIds, IdPool, isAttributeSet, stripGeneratedIds } from "./ids.ts";
-import { isDuration, requireId } from "./names.ts";
+import { durationMs, isDuration, requireId } from "./names.ts";
 import { redirectConstraints, redirectIdRefs } from "./references.ts";
 import { type CrmObject, findObject, listObjects, membersOf, replaceElement } from "./tree.ts";
-import { hint } from "./words.ts";
+import { hint, OPERATION_ATTRIBUTES } from "./words.ts";
 
 /** The object, or a refusal that proposes the nearest id. */
 export function requireObject(configuration: Element, id: string, command: string): CrmObject {
@@ -23,7 +23,6 @@ export function renameObject(configuration: Element, from: string, to: string): 
   if (object.type === "node" || object.type === "fencing_topology") {
     throw new CrmError("CRM_REFUSED", `rename: a ${object.type === "node" ? "node" : "fencing topology"} cannot be renamed`);
   }
-  if (to === from) return configuration;
   if (findObject(configuration, to) !== undefined || definedIds(configuration).includes(to)) {
     throw new CrmError("CRM_DUPLICATE_ID", `rename: '${to}' is already used`);
   }
@@ -63,7 +62,7 @@ function renameDevices(devices: string, from: string, to: string): string {
 }
 
 /** `modgroup G add R [after X|before X]`, `modgroup G remove R`. */
-export function modifyGroup(configuration: Element, words: readonly string[]): Element {
+export function modifyGroup(configuration: Element, words: readonly string[], warn: (message: string) => void): Element {
   const [groupId, action, member, relation, other, ...rest] = words;
   if (groupId === undefined || action === undefined || member === undefined || rest.length > 0) {
     throw new CrmError("CRM_SYNTAX", "modgroup: expected GROUP add RSC [after|before RSC], or GROUP remove RSC");
@@ -76,7 +75,7 @@ export function modifyGroup(configuration: Element, words: readonly string[]): E
   if (relation !== undefined && ((relation !== "after" && relation !== "before") || other === undefined)) {
     throw new CrmError("CRM_SYNTAX", "modgroup: expected 'after RSC' or 'before RSC'");
   }
-  return addMember(configuration, group, member, relation === undefined ? null : { relation, other: other ?? "" });
+  return addMember(configuration, { group, id: member, warn }, relation === undefined ? null : { relation, other: other ?? "" });
 }
 
 function removeMember(configuration: Element, group: CrmObject, member: string, extra: string | undefined): Element {
@@ -91,13 +90,16 @@ function removeMember(configuration: Element, group: CrmObject, member: string, 
   return freeMembers(configuration, group, new Set([member]));
 }
 
-function addMember(
-  configuration: Element,
-  group: CrmObject,
-  id: string,
-  place: { readonly relation: string; readonly other: string } | null,
-): Element {
-  const member = requireObject(configuration, id, "modgroup");
+type Joining = { readonly group: CrmObject; readonly id: string; readonly warn: (message: string) => void };
+type Neighbour = { readonly relation: string; readonly other: string };
+
+/** Constraints on the resource stay as they are, as in crmsh; `verify` advises to name the group instead. */
+function addMember(configuration: Element, { group, id, warn }: Joining, place: Neighbour | null): Element {
+  const member = findObject(configuration, id);
+  if (member === undefined) {
+    warn(`modgroup: there is no object '${id}'; group ${group.id} stays as it is`);
+    return configuration;
+  }
   if (member.type !== "primitive") throw new CrmError("CRM_BAD_VALUE", `modgroup: '${id}' is no primitive`);
   if (member.parent !== null) throw new CrmError("CRM_ALREADY_CONTAINED", `modgroup: '${id}' is already in ${member.parent.id}`);
   const others = group.element.children;
@@ -107,7 +109,7 @@ function addMember(
   const index = place?.relation === "after" ? at + 1 : at;
   const removed = replaceElement(configuration, member.element, []);
   const grown = withChildren(group.element, [...others.slice(0, index), member.element, ...others.slice(index)]);
-  return redirectConstraints(replaceElement(removed, group.element, [grown]), id, group.id);
+  return replaceElement(removed, group.element, [grown]);
 }
 
 /** `monitor RSC[:ROLE] INTERVAL[:TIMEOUT]`: values are kept as typed. */
@@ -118,7 +120,7 @@ export function addMonitor(configuration: Element, words: readonly string[]): El
   }
   const [id = "", roleWord, ...moreRoles] = target.split(":");
   const [interval = "", timeout, ...moreTimes] = times.split(":");
-  const role = roleWord === undefined ? undefined : readRole(roleWord, { spelling: "modern", nodes: () => [], warn: () => {} });
+  const role = roleWord === undefined ? undefined : readRole(roleWord, { spelling: "verbatim", nodes: () => [], warn: () => {} });
   if (role === null || moreRoles.length > 0) throw new CrmError("CRM_BAD_VALUE", `monitor: '${target}' does not end in a role`);
   if (moreTimes.length > 0) throw new CrmError("CRM_SYNTAX", "monitor: expected INTERVAL[:TIMEOUT]");
   for (const time of timeout === undefined ? [interval] : [interval, timeout]) {
@@ -136,11 +138,17 @@ export function addMonitor(configuration: Element, words: readonly string[]): El
   return replaceElement(configuration, object.element, [withOperation(configuration, object, op)]);
 }
 
+/** `10` and `10s` are one interval. */
+function sameTime(a: Element, b: Element): boolean {
+  const [one, two] = [attributeOf(a, "interval") ?? "", attributeOf(b, "interval") ?? ""];
+  return one === two || (durationMs(one) !== null && durationMs(one) === durationMs(two));
+}
+
 function withOperation(configuration: Element, object: CrmObject, op: Element): Element {
   const holders = childrenOf(object.element, "operations");
   const same = holders
     .flatMap((holder) => holder.children)
-    .some((each) => ["name", "interval", "role"].every((name) => attributeOf(each, name) === attributeOf(op, name)));
+    .some((each) => ["name", "role"].every((name) => attributeOf(each, name) === attributeOf(op, name)) && sameTime(each, op));
   if (same) {
     const message = `monitor: ${object.id} already has a monitor with interval ${attributeOf(op, "interval")}${attributeOf(op, "role") === undefined ? "" : " for this role"}`;
     throw new CrmError("CRM_DUPLICATE_ID", message);
@@ -162,7 +170,7 @@ function withOperation(configuration: Element, object: CrmObject, op: Element): 
   );
 }
 
-/** `set ID.[OP.[INTERVAL.]]ATTR VALUE`: changes an attribute that is there. */
+/** `set ID.[OP.[INTERVAL.]]ATTR VALUE`: changes an attribute that is there; operations can also be given one. */
 export function setAttribute(configuration: Element, path: string, value: string): Element {
   const parts = path.split(".");
   for (let length = parts.length - 1; length >= 1; length -= 1) {
@@ -195,10 +203,10 @@ function isPairName(object: CrmObject, name: string): boolean {
 }
 
 function setOperation(configuration: Element, object: CrmObject, op: Element, name: string, value: string): Element {
-  if (attributeOf(op, name) === undefined || name === "id") {
-    const pair = [...walk(op)].find((each) => each.name === "nvpair" && attributeOf(each, "name") === name);
-    if (pair === undefined) throw new CrmError("CRM_UNKNOWN_OBJECT", `set: the operation has no attribute '${name}'`);
-    return replaceElement(configuration, pair, [withAttributes(pair, { value })]);
+  const pair = [...walk(op)].find((each) => each.name === "nvpair" && attributeOf(each, "name") === name);
+  if (pair !== undefined) return replaceElement(configuration, pair, [withAttributes(pair, { value })]);
+  if (!OPERATION_ATTRIBUTES.includes(name) || name === "id") {
+    throw new CrmError("CRM_UNKNOWN_OBJECT", `set: the operation has no attribute '${name}'${hint(name, OPERATION_ATTRIBUTES)}`);
   }
   const changed = withAttributes(op, { [name]: value });
   const holder = childrenOf(object.element, "operations").find((each) => each.children.includes(op));
@@ -219,11 +227,11 @@ function setOperation(configuration: Element, object: CrmObject, op: Element, na
 function setPair(configuration: Element, object: CrmObject, name: string, value: string): Element {
   const sets = object.element.children.filter(isAttributeSet);
   const holders = isAttributeSet(object.element) ? [object.element] : sets;
-  const pair = holders.flatMap((set) => set.children).find((child) => child.name === "nvpair" && attributeOf(child, "name") === name);
+  const [pair, ...more] = holders
+    .flatMap((set) => set.children)
+    .filter((child) => child.name === "nvpair" && attributeOf(child, "name") === name);
+  if (more.length > 0) throw new CrmError("CRM_AMBIGUOUS", `set: ${object.id} has several attributes '${name}'; use edit`);
   if (pair !== undefined) return replaceElement(configuration, pair, [withAttributes(pair, { value })]);
-  if (attributeOf(object.element, name) !== undefined && name !== "id") {
-    return replaceElement(configuration, object.element, [withAttributes(object.element, { [name]: value })]);
-  }
   const names = holders.flatMap((set) => set.children.map((child) => attributeOf(child, "name") ?? ""));
   throw new CrmError("CRM_UNKNOWN_OBJECT", `set: ${object.id} has no attribute '${name}'${hint(name, names)}`);
 }

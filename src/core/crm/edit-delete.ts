@@ -7,7 +7,7 @@ import { CONTAINER_ELEMENTS, hint } from "./words.ts";
 /**
  * Deletes objects and what cannot be without them: the last member takes its container along, constraints that name the
  * object go, sets and tags lose it. A container deleted alone frees what it held, and constraints then name the first of
- * these. All ids are checked before anything is deleted; those that an earlier deletion took along are skipped.
+ * these, while constraints that name a tag stay, because they may mean what is tagged next. All ids are checked before anything is deleted; those that an earlier deletion took along are skipped.
  */
 export function deleteObjects(configuration: Element, ids: readonly string[]): Element {
   if (ids.length === 0) throw new CrmError("CRM_SYNTAX", "delete: expected the id of an object");
@@ -21,34 +21,38 @@ export function deleteObjects(configuration: Element, ids: readonly string[]): E
   let result = configuration;
   for (const id of ids) {
     const object = findObject(result, id);
-    if (object !== undefined) result = deleteOne(result, object, new Set(ids));
+    if (object !== undefined) result = deleteOne(result, object);
   }
   return result;
 }
 
-function deleteOne(configuration: Element, object: CrmObject, together: ReadonlySet<string>): Element {
+function deleteOne(configuration: Element, object: CrmObject): Element {
   if (object.type === "fencing_topology") return withSection(configuration, "fencing-topology", []);
-  if (object.type === "rsc_template") refuseUsedTemplate(configuration, object.id, together);
+  if (object.type === "tag") return replaceElement(configuration, object.element, []);
+  if (object.type === "rsc_template") return removeWithUsers(configuration, object);
   if (object.type !== null && CONTAINER_ELEMENTS.has(object.element.name)) return dissolve(configuration, object);
   return removeWithContainers(configuration, object);
 }
 
-function refuseUsedTemplate(configuration: Element, id: string, together: ReadonlySet<string>): void {
-  const users = listObjects(configuration).filter((each) => attributeOf(each.element, "template") === id && !together.has(each.id));
-  if (users.length > 0) {
-    throw new CrmError("CRM_REFUSED", `delete: template '${id}' is used by ${users.map((each) => each.id).join(", ")}`);
-  }
+/** A primitive made from a template is nothing without it and goes along. */
+function removeWithUsers(configuration: Element, template: CrmObject): Element {
+  const users = listObjects(configuration).filter((each) => attributeOf(each.element, "template") === template.id);
+  const without = users.reduce((result, user) => {
+    const found = findObject(result, user.id);
+    return found === undefined ? result : removeWithContainers(result, found);
+  }, configuration);
+  return removeWithContainers(without, findObject(without, template.id) ?? template);
 }
 
 function dropEverywhere(configuration: Element, id: string): Element {
   return dropFromTags(dropFromConstraints(configuration, id), id);
 }
 
-/** Removes the object; a group left empty, or the clone around it, is removed too. A bundle may be without a resource. */
+/** Removes the object; a group left empty, or the clone or bundle around it, is removed too. */
 function removeWithContainers(configuration: Element, object: CrmObject): Element {
   const removed = dropEverywhere(replaceElement(configuration, object.element, []), object.id);
   const parent = object.parent;
-  if (parent === null || parent.element.name === "bundle") return removed;
+  if (parent === null) return removed;
   const left = findObject(removed, parent.id);
   if (left === undefined || membersOf(left.element).length > 0) return removed;
   return removeWithContainers(removed, left);

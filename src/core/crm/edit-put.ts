@@ -122,7 +122,9 @@ function putTopology(configuration: Element, draft: Draft, options: PutOptions):
     throw new CrmError("CRM_DUPLICATE_ID", "fencing_topology: there is already one; delete it first, or use 'edit fencing_topology'");
   }
   const finished = finish(configuration, draft.element, old, "fencing");
-  return old === null ? withSection(configuration, "fencing-topology", finished.children) : replaceElement(configuration, old, [keepIfSame(old, withChildren(old, finished.children))]);
+  return old === null
+    ? withSection(configuration, "fencing-topology", finished.children)
+    : replaceElement(configuration, old, [keepIfSame(old, withChildren(old, finished.children))]);
 }
 
 /** A node that is known by its name or id is changed: in a typed line values are added to what it has. */
@@ -211,7 +213,8 @@ function putContainer(configuration: Element, draft: Draft, options: PutOptions)
   const drafted = options.improve ? withInterleave(draft, members) : draft.element;
   const finished = finish(configuration, drafted, existing?.element ?? null, draft.id);
   const whole = withChildren(finished, [...finished.children, ...members]);
-  result = old === undefined ? addToSection(result, "resources", [whole]) : replaceElement(result, old.element, [keepIfSame(old.element, whole)]);
+  result =
+    old === undefined ? addToSection(result, "resources", [whole]) : replaceElement(result, old.element, [keepIfSame(old.element, whole)]);
   if (!options.improve) return result;
   for (const member of members) result = redirectConstraints(result, idOf(member) ?? "", draft.id);
   return result;

@@ -14,8 +14,7 @@ export function readAlert(reader: TokenReader, options: GrammarOptions): Draft {
   const id = reader.id("the id of the alert");
   reader.subject = `alert ${id}`;
   const attributes: Record<string, string> = { id };
-  const path = reader.next("the path of the alert agent").text.replace(/^path=/, "");
-  attributes["path"] = path;
+  attributes["path"] = reader.next("the path of the alert agent").text;
   const children: Element[] = [];
   while (!reader.done) {
     const description = reader.takePair("description");
@@ -24,7 +23,6 @@ export function readAlert(reader: TokenReader, options: GrammarOptions): Draft {
     else if (word === "attributes" || word === "meta") children.push(readAlertSet(reader, word, options));
     else if (word === "select") children.push(readSelect(reader));
     else if (word === "to") children.push(readRecipient(reader, options));
-    else if (reader.isPair() && children.length === 0) children.push(readSet(reader, "instance_attributes", { stop: STOP, options }));
     else reader.expectEnd(["description=", "attributes", "meta", "select", "to"]);
   }
   return { type: "alert", id, element: element("alert", attributes, children), members: [] };

@@ -18,6 +18,9 @@ type ResourceSets = {
 const BRACKETS: Readonly<Record<string, string>> = { "(": ")", "[": "]" };
 const BOOLEANS = ["true", "false", "yes", "no", "on", "off", "1", "0", "y", "n"];
 
+/** crmsh's mark for a list of resources that is a set although it could be read as a plain constraint. */
+export const SET_MARK = "_rsc_set_";
+
 type OpenSet = { readonly bracket: string | null; suffix: string | null; members: string[]; settings: Record<string, string> };
 
 /**
@@ -36,7 +39,8 @@ function readResourceSets(
   for (let token = reader.peek(); token !== undefined && token.text !== how.stop; token = reader.peek()) {
     const text = token.quoted ? "" : token.text;
     const setting = /^(sequential|require-all)=(.*)$/.exec(text);
-    if (setting !== null) {
+    if (text === SET_MARK && current === null) plain = null;
+    else if (setting !== null) {
       if (current === null) reader.fail("expected a resource before it", token);
       if (!BOOLEANS.includes((setting[2] ?? "").toLowerCase())) reader.fail("expected true or false", token);
       (current as OpenSet).settings[setting[1] ?? ""] = (setting[2] ?? "").toLowerCase();
@@ -139,13 +143,7 @@ export function readLocation(reader: TokenReader, options: GrammarOptions): Draf
   const attributes: Record<string, string> = { id };
   const children: Element[] = [];
   readLocated(reader, attributes, children, options);
-  for (let token = reader.peek(); token !== undefined && reader.isPair() && !token.text.startsWith("$"); token = reader.peek()) {
-    const pair = reader.pair();
-    if (pair.name === "role") attributes["role"] = modernRole(pair.value ?? "", options);
-    else if (pair.name === "resource-discovery") attributes["resource-discovery"] = pair.value ?? "";
-    else
-      reader.fail(`expected role=, resource-discovery=, SCORE: NODE or rule${hint(pair.name, ["role", "resource-discovery"])}`, pair.token);
-  }
+  readLocationSettings(reader, attributes, options);
   if (reader.take("rule")) {
     do children.push(readRule(reader, options));
     while (reader.take("rule"));
@@ -155,9 +153,20 @@ export function readLocation(reader: TokenReader, options: GrammarOptions): Draf
     if (!/^[^=]+:$/.test(score.text)) reader.fail("expected a score such as 100: or inf:, or a rule", score);
     attributes["score"] = normalizeScore(score.text.slice(0, -1));
     attributes["node"] = reader.next("the name of a node after the score").text;
-    reader.expectEnd([]);
+    readLocationSettings(reader, attributes, options);
+    reader.expectEnd(["role=", "resource-discovery="]);
   }
   return { type: "location", id, element: element("rsc_location", attributes, children), members: [] };
+}
+
+function readLocationSettings(reader: TokenReader, attributes: Record<string, string>, options: GrammarOptions): void {
+  while (reader.isPair()) {
+    const pair = reader.pair();
+    if (pair.name === "role") attributes["role"] = modernRole(pair.value ?? "", options);
+    else if (pair.name === "resource-discovery") attributes["resource-discovery"] = pair.value ?? "";
+    else
+      reader.fail(`expected role=, resource-discovery=, SCORE: NODE or rule${hint(pair.name, ["role", "resource-discovery"])}`, pair.token);
+  }
 }
 
 function readLocated(reader: TokenReader, attributes: Record<string, string>, children: Element[], options: GrammarOptions): void {
@@ -187,31 +196,41 @@ export function readColocation(reader: TokenReader, options: GrammarOptions): Dr
   if (!/^[^=]+:$/.test(score.text)) reader.fail("expected a score such as inf: or 100:", score);
   const attributes: Record<string, string> = { id, score: normalizeScore(score.text.slice(0, -1)) };
   const found = readResourceSets(reader, "role", { stop: null, options });
-  requireTwo(reader, found);
+  requireTwo(reader, found, options);
   const pair = asPair(found);
   if (pair !== null) {
-    assign(attributes, { rsc: pair[0].id, "rsc-role": pair[0].suffix, "with-rsc": pair[1].id, "with-rsc-role": pair[1].suffix });
+    assign(attributes, [
+      ["rsc", pair[0].id],
+      ["rsc-role", pair[0].suffix],
+      ["with-rsc", pair[1].id],
+      ["with-rsc-role", pair[1].suffix],
+    ]);
   }
   readTrailing(reader, attributes, ["node-attribute", "influence"]);
   return { type: "colocation", id, element: element("rsc_colocation", attributes, pair === null ? found.sets : []), members: [] };
 }
 
-function requireTwo(reader: TokenReader, found: ResourceSets): void {
+function requireTwo(reader: TokenReader, found: ResourceSets, options: GrammarOptions): void {
   const count = found.sets.reduce((sum, set) => sum + set.children.length, 0);
   if (count === 0) reader.fail("expected two resources or more");
-  if (count === 1) reader.fail("a constraint between resources needs two of them; expected another resource");
+  if (count === 1) options.warn(`${reader.subject}: with one resource it says nothing`);
 }
 
-function assign(attributes: Record<string, string>, values: Readonly<Record<string, string | null>>): void {
-  for (const [name, value] of Object.entries(values)) if (value !== null) attributes[name] = value;
+function assign(attributes: Record<string, string>, values: readonly (readonly [string, string | null])[]): void {
+  for (const [name, value] of values) if (value !== null) attributes[name] = value;
 }
 
 function readTrailing(reader: TokenReader, attributes: Record<string, string>, allowed: readonly string[]): void {
   while (!reader.done) {
     const token = reader.peek();
     const name = (token?.text ?? "").split("=", 1)[0] ?? "";
-    if (!reader.isPair() || !allowed.includes(name)) return reader.expectEnd(allowed.map((each) => `${each}=`));
+    if (!reader.isPair() || !allowed.includes(name)) {
+      reader.expectEnd(allowed.map((each) => `${each}=`));
+      return;
+    }
     const pair = reader.pair();
+    const isSwitch = pair.name === "symmetrical" || pair.name === "require-all" || pair.name === "influence";
+    if (isSwitch && !BOOLEANS.includes((pair.value ?? "").toLowerCase())) reader.fail(`expected ${pair.name}=true or false`, pair.token);
     attributes[pair.name] = pair.value ?? "";
   }
 }
@@ -227,11 +246,16 @@ export function readOrder(reader: TokenReader, options: GrammarOptions): Draft {
     attributes["kind"] = readKind(reader, first);
   }
   const found = readResourceSets(reader, "action", { stop: null, options });
-  requireTwo(reader, found);
+  requireTwo(reader, found, options);
   readTrailing(reader, attributes, ["symmetrical", "require-all"]);
   const pair = asPair(found);
   if (pair !== null) {
-    assign(attributes, { first: pair[0].id, "first-action": pair[0].suffix, then: pair[1].id, "then-action": pair[1].suffix });
+    assign(attributes, [
+      ["first", pair[0].id],
+      ["first-action", pair[0].suffix],
+      ["then", pair[1].id],
+      ["then-action", pair[1].suffix],
+    ]);
   }
   return { type: "order", id, element: element("rsc_order", attributes, pair === null ? found.sets : []), members: [] };
 }
@@ -256,14 +280,17 @@ export function readTicket(reader: TokenReader, options: GrammarOptions): Draft 
   const found = readResourceSets(reader, "role", { stop: null, options });
   if (found.sets.length === 0) reader.fail("expected a resource after the ticket");
   const single = found.plain?.length === 1 ? found.plain[0] : undefined;
-  if (single !== undefined) assign(attributes, { rsc: single.id, "rsc-role": single.suffix });
+  if (single !== undefined)
+    assign(attributes, [
+      ["rsc", single.id],
+      ["rsc-role", single.suffix],
+    ]);
   const before = reader.peek();
   readTrailing(reader, attributes, ["loss-policy"]);
   const policy = attributes["loss-policy"];
   if (policy !== undefined) {
     const known = LOSS_POLICIES.find((each) => each === policy.toLowerCase());
     if (known === undefined) reader.fail(`expected loss-policy=${LOSS_POLICIES.join("|")}${hint(policy, LOSS_POLICIES)}`, before);
-    attributes["loss-policy"] = known ?? policy;
   }
   return { type: "rsc_ticket", id, element: element("rsc_ticket", attributes, single === undefined ? found.sets : []), members: [] };
 }

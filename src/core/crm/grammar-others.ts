@@ -7,7 +7,8 @@ import type { TokenReader } from "./reader.ts";
 import type { Token } from "./tokens.ts";
 import { hint } from "./words.ts";
 
-const NODE_TYPES = ["member", "remote", "normal", "ping"];
+/** `normal` is the older word for member; it is read where it was written, but not typed anew. */
+const NODE_TYPES = ["member", "remote", "ping"];
 const NODE_STOP: ReadonlySet<string> = new Set(["attributes", "utilization"]);
 
 /** `node [$id=ID|ID:] UNAME[:TYPE] [description=D] [attributes SET] [utilization SET]`. */
@@ -17,7 +18,7 @@ export function readNode(reader: TokenReader, options: GrammarOptions): Draft {
   const token = explicit === null ? first : reader.next("the name of a node");
   const [uname = "", type, ...rest] = token.text.split(":");
   if (uname === "" || rest.length > 0 || /[=\s]/.test(uname)) reader.fail("expected NAME or NAME:TYPE", token);
-  if (type !== undefined && !NODE_TYPES.includes(type)) {
+  if (type !== undefined && !NODE_TYPES.includes(type) && !(type === "normal" && options.spelling === "verbatim")) {
     reader.fail(`'${type}' is no type of node; expected member or remote${hint(type, NODE_TYPES)}`, token);
   }
   reader.subject = `node ${uname}`;

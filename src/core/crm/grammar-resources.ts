@@ -78,7 +78,8 @@ function readPrimitiveSection(reader: TokenReader, attributes: Record<string, st
       return;
     default:
       if (children.length > 0 && !reader.isPair()) {
-        return reader.expectEnd(["description=", ...PRIMITIVE_SECTIONS]);
+        reader.expectEnd(["description=", ...PRIMITIVE_SECTIONS]);
+        return;
       }
       children.push(readSet(reader, "instance_attributes", { stop: PRIMITIVE_STOP, options }));
   }

@@ -5,8 +5,6 @@ import type { TokenReader } from "./reader.ts";
 import type { Token } from "./tokens.ts";
 import { COMPARISON_TYPES, COMPARISONS, DATE_SPEC_FIELDS, DURATION_FIELDS, hint, LEGACY_ROLES, ROLES } from "./words.ts";
 
-const RULE_WORDS: ReadonlySet<string> = new Set(["rule"]);
-
 /** A role in the spelling of the schema, or null when it is none. */
 export function readRole(text: string, options: GrammarOptions): string | null {
   if (options.spelling === "verbatim") return ROLES.has(text.toLowerCase()) ? text : null;
@@ -35,12 +33,17 @@ export function readSet(
     const word = reader.keyword();
     const token = reader.peek();
     if (token === undefined || (word !== null && how.stop.has(word))) break;
-    if (word !== null && RULE_WORDS.has(word)) {
+    if (word === "rule" && pairs.length === 0) {
       reader.skip();
       rules.push(readRule(reader, how.options));
+    } else if (word === "rule") {
+      reader.fail("a rule must come before the values it decides about", token);
     } else if (token.text.startsWith("$id-ref=")) {
       reader.skip();
-      attributes["id-ref"] = token.text.slice("$id-ref=".length);
+      const following = reader.keyword();
+      if (!reader.done && (following === null || !how.stop.has(following)))
+        reader.fail("a set that is used again can have no values of its own");
+      return element(name, { "id-ref": token.text.slice("$id-ref=".length) });
     } else if (token.text.startsWith("$id=")) {
       reader.skip();
       attributes["id"] = requireId(token.text.slice("$id=".length), token.column);
@@ -197,7 +200,7 @@ function readRange(reader: TokenReader): Element {
     else fields[pair.name] = pair.value;
   }
   const hasFields = Object.keys(fields).length > 0;
-  if (Object.keys(limits).length === 0 || (hasFields && limits["start"] === undefined)) {
+  if (limits["end"] === undefined ? limits["start"] === undefined || !hasFields : hasFields) {
     reader.fail("expected start=DATE end=DATE, or start=DATE and the fields of a duration");
   }
   return element("date_expression", { operation: "in_range", ...limits }, hasFields ? [element("duration", fields)] : []);

@@ -14,18 +14,6 @@ export { CrmError, type CrmErrorCode, type CrmErrorDetail, explainError } from "
 export { objectTypeOf } from "./grammar.ts";
 export { configurationIn, type LoadMethod, type ParseXml } from "./load.ts";
 export { durationMs, isDuration, isNcName, isScore, normalizeScore } from "./names.ts";
-export {
-  type EditOutcome,
-  editNode,
-  editResource,
-  NODE_EDITS,
-  RESOURCE_EDITS,
-  readFromSets,
-  type SetWord,
-  setInSets,
-  setMeta,
-  unsetInSets,
-} from "./resource-commands.ts";
 export { checkSchema, type SchemaFault } from "./schema.ts";
 export { EditSession, hasMonitor, initialConfiguration, resourceIds, type SessionOptions, type ShowStyle } from "./session.ts";
 export { joinLines, type LogicalLine, quoteValue, type Token, tokenize } from "./tokens.ts";

@@ -224,7 +224,9 @@ function isSectionName(name: string): name is Section {
 function putSection(configuration: Element, found: Element, name: Section): Element {
   const objects = found.children.filter((child) => child.name !== COMMENT);
   const known = sectionOf(configuration, name)?.children ?? [];
-  const comments = found.children.filter((child) => child.name === COMMENT && !known.some((each) => each.name === COMMENT && each.text === child.text));
+  const comments = found.children.filter(
+    (child) => child.name === COMMENT && !known.some((each) => each.name === COMMENT && each.text === child.text),
+  );
   if (name === "fencing-topology" && objects.length > 0) return withSection(configuration, name, found.children);
   const put = objects.reduce((result, child) => putElement(result, child, name), configuration);
   return comments.length === 0 ? put : addToSection(put, name, comments);
@@ -279,7 +281,9 @@ function shapeOf(configuration: Element): string {
     );
     return [each.name, attributes.sort(), each.children.map(bare)];
   };
-  const texts = listObjects(configuration).map((object) => `${object.section} ${object.id} ${JSON.stringify(bare(ordered(object.element)))}`);
+  const texts = listObjects(configuration).map(
+    (object) => `${object.section} ${object.id} ${JSON.stringify(bare(ordered(object.element)))}`,
+  );
   return texts.sort().join("\n");
 }
 
@@ -303,12 +307,12 @@ function removeUnmentioned(configuration: Element, ids: ReadonlySet<string>): El
       );
 }
 
-/** `erase`: everything but nodes; `erase nodes`: nodes too. */
+/** `erase`: everything but nodes; `erase nodes`: the nodes, and nothing else. */
 export function eraseObjects(configuration: Element, nodes: boolean): Element {
   let result = configuration;
   for (const section of SECTIONS) {
     const holder = childOf(result, section);
-    if (holder === undefined || (section === "nodes" && !nodes)) continue;
+    if (holder === undefined || (section === "nodes") !== nodes) continue;
     result = withSection(result, section, []);
   }
   return result;

@@ -9,9 +9,9 @@ export function isNcName(text: string): boolean {
   return NCNAME.test(text);
 }
 
-/** Refuses ids that could never stand in the configuration. */
+/** Refuses ids that could never stand in the configuration. Typed ids are ASCII, so that they survive any terminal. */
 export function requireId(id: string, column: number): string {
-  if (isNcName(id)) return id;
+  if (/^[A-Za-z_][-.\w]*$/.test(id)) return id;
   throw new CrmError("CRM_BAD_ID", "an id begins with a letter or '_' and goes on with letters, digits, '.', '-' and '_'", {
     column,
     near: id,

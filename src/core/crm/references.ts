@@ -1,4 +1,4 @@
-import { attributeOf, type Element, element, idOf, withAttributes, withChildren } from "../cib/index.ts";
+import { attributeOf, type Element, idOf, withAttributes, withChildren } from "../cib/index.ts";
 import { sectionOf, withSection } from "./tree.ts";
 
 /** Attributes of constraints that name a resource, a template or a tag. */
@@ -47,8 +47,35 @@ export function redirectConstraints(configuration: Element, from: string, to: st
             set.children.map((ref) => (idOf(ref) === from ? withAttributes(ref, { id: to }) : ref)),
           ),
     );
-    return withChildren(withAttributes(constraint, changes), children);
+    const redirected = withoutRepeats(withChildren(withAttributes(constraint, changes), children));
+    return redirected === null || isAboutOne(redirected) ? null : redirected;
   });
+}
+
+/** Sets in which two resources became the same one name it once. */
+function withoutRepeats(constraint: Element): Element | null {
+  const ids = constraint.children.flatMap((set) => (set.name === "resource_set" ? set.children.map(idOf) : []));
+  if (new Set(ids).size === ids.length) return constraint;
+  const seen = new Set<string | undefined>();
+  const children = constraint.children.flatMap((set) => {
+    if (set.name !== "resource_set") return [set];
+    const left = set.children.filter((ref) => {
+      const isNew = !seen.has(idOf(ref));
+      seen.add(idOf(ref));
+      return isNew;
+    });
+    return left.length === 0 ? [] : [withChildren(set, left)];
+  });
+  return simplify(withChildren(constraint, children));
+}
+
+/** Does a constraint between two resources name the same one twice? */
+function isAboutOne(constraint: Element): boolean {
+  const rsc = attributeOf(constraint, "rsc");
+  const first = attributeOf(constraint, "first");
+  return (
+    (rsc !== undefined && rsc === attributeOf(constraint, "with-rsc")) || (first !== undefined && first === attributeOf(constraint, "then"))
+  );
 }
 
 /** Removes an object from constraints: plain ones go, sets lose the member and become a plain pair when two are left. */
@@ -69,23 +96,13 @@ function simplify(constraint: Element): Element | null {
   const sets = constraint.children.filter((child) => child.name === "resource_set");
   const count = sets.reduce((sum, set) => sum + set.children.length, 0);
   if (count === 0) return null;
-  if (count === 1) return simplifyOne(constraint, sets[0] ?? element("resource_set"));
+  // A location or a ticket can be about one resource; the other constraints need two.
+  if (count === 1) return constraint.name === "rsc_location" || constraint.name === "rsc_ticket" ? constraint : null;
   if (count > 2) return constraint;
   const pair = asPair(constraint, sets);
   if (pair === null) return constraint;
   const others = constraint.children.filter((child) => child.name !== "resource_set");
   return withChildren(withAttributes(constraint, pair), others);
-}
-
-/** A location or a ticket can hold one resource; the other constraints need two. */
-function simplifyOne(constraint: Element, set: Element): Element | null {
-  if (constraint.name !== "rsc_location" && constraint.name !== "rsc_ticket") return null;
-  const rsc = idOf(set.children[0] ?? set);
-  if (rsc === undefined) return null;
-  const role = attributeOf(set, "role");
-  const roleName = constraint.name === "rsc_location" ? "role" : "rsc-role";
-  const others = constraint.children.filter((child) => child.name !== "resource_set");
-  return withChildren(withAttributes(constraint, { rsc, ...(role === undefined ? {} : { [roleName]: role }) }), others);
 }
 
 /**
@@ -100,26 +117,26 @@ function asPair(constraint: Element, sets: readonly Element[]): Record<string, s
   const [first, second] = members;
   if (first === undefined || second === undefined) return null;
   if (constraint.name === "rsc_order") {
-    return compact({
-      first: first.id,
-      "first-action": attributeOf(first.set, "action"),
-      then: second.id,
-      "then-action": attributeOf(second.set, "action"),
-    });
+    return compact([
+      ["first", first.id],
+      ["first-action", attributeOf(first.set, "action")],
+      ["then", second.id],
+      ["then-action", attributeOf(second.set, "action")],
+    ]);
   }
   if (constraint.name !== "rsc_colocation") return null;
   const [dependent, primary] = two === undefined ? [second, first] : [first, second];
-  return compact({
-    rsc: dependent.id,
-    "rsc-role": attributeOf(dependent.set, "role"),
-    "with-rsc": primary.id,
-    "with-rsc-role": attributeOf(primary.set, "role"),
-  });
+  return compact([
+    ["rsc", dependent.id],
+    ["rsc-role", attributeOf(dependent.set, "role")],
+    ["with-rsc", primary.id],
+    ["with-rsc-role", attributeOf(primary.set, "role")],
+  ]);
 }
 
-function compact(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+function compact(values: readonly (readonly [string, string | undefined])[]): Record<string, string> {
   const result: Record<string, string> = {};
-  for (const [name, value] of Object.entries(values)) if (value !== undefined) result[name] = value;
+  for (const [name, value] of values) if (value !== undefined) result[name] = value;
   return result;
 }
 

@@ -1,5 +1,6 @@
 import { attributeOf, childrenOf, type Element, idOf } from "../cib/index.ts";
 import { findShortcut } from "./acl-shortcuts.ts";
+import { SET_MARK } from "./grammar-constraints.ts";
 import { displayScore } from "./names.ts";
 import { descriptionOf, type Pieces } from "./render-resources.ts";
 import { NotSayable, type RenderOptions, renderRule, renderSet, setWords } from "./render-sets.ts";
@@ -25,6 +26,15 @@ function renderSets(of: Element, kind: "role" | "action"): string[] {
   });
 }
 
+/** Sets that would be read as a plain constraint get crmsh's mark in front. */
+function markedSets(of: Element, kind: "role" | "action"): string[] {
+  const words = renderSets(of, kind);
+  const count = of.children.reduce((sum, set) => sum + set.children.length, 0);
+  if (count < 2 && of.name !== "rsc_ticket") throw new NotSayable("resource_set");
+  const plain = of.name === "rsc_ticket" ? 1 : 2;
+  return words.length === plain && !words.some((word) => word.includes("=")) ? [SET_MARK, ...words] : words;
+}
+
 export function renderLocation(of: Element, options: RenderOptions): Pieces {
   const pattern = attributeOf(of, "rsc-pattern");
   const sets = of.children.some((child) => child.name === "resource_set");
@@ -43,7 +53,7 @@ export function renderColocation(of: Element): Pieces {
   const score = attributeOf(of, "score");
   if (score === undefined) throw new NotSayable("score");
   const words = ["colocation", idOf(of), `${quoteWord(displayScore(score))}:`];
-  if (attributeOf(of, "rsc") === undefined) words.push(...renderSets(of, "role"));
+  if (attributeOf(of, "rsc") === undefined) words.push(...markedSets(of, "role"));
   else {
     words.push(withSuffix(attributeOf(of, "rsc"), attributeOf(of, "rsc-role")));
     words.push(withSuffix(attributeOf(of, "with-rsc"), attributeOf(of, "with-rsc-role")));
@@ -55,7 +65,7 @@ export function renderColocation(of: Element): Pieces {
 export function renderOrder(of: Element): Pieces {
   const kind = attributeOf(of, "kind");
   const words = ["order", idOf(of), ...(kind === undefined ? [] : [`${kind}:`])];
-  if (attributeOf(of, "first") === undefined) words.push(...renderSets(of, "action"));
+  if (attributeOf(of, "first") === undefined) words.push(...markedSets(of, "action"));
   else {
     words.push(withSuffix(attributeOf(of, "first"), attributeOf(of, "first-action")));
     words.push(withSuffix(attributeOf(of, "then"), attributeOf(of, "then-action")));
@@ -66,7 +76,7 @@ export function renderOrder(of: Element): Pieces {
 
 export function renderTicket(of: Element): Pieces {
   const words = ["rsc_ticket", idOf(of), `${quoteWord(attributeOf(of, "ticket") ?? "")}:`];
-  if (attributeOf(of, "rsc") === undefined) words.push(...renderSets(of, "role"));
+  if (attributeOf(of, "rsc") === undefined) words.push(...markedSets(of, "role"));
   else words.push(withSuffix(attributeOf(of, "rsc"), attributeOf(of, "rsc-role")));
   words.push(...pair("loss-policy", attributeOf(of, "loss-policy")));
   return [words.join(" ")];

@@ -76,20 +76,17 @@ export function renderContainer(of: Element, word: string, options: RenderOption
   return pieces;
 }
 
-const BUNDLE_ORDER = ["docker", "podman", "rkt", "network", "storage", "meta_attributes"];
+const BUNDLE_PARTS = ["docker", "podman", "rkt", "network", "storage"];
 
 export function renderBundle(of: Element, options: RenderOptions): Pieces {
   const pieces = [`bundle ${idOf(of)}`, ...descriptionOf(of)];
-  const parts = of.children.filter((child) => !RESOURCE_ELEMENTS.has(child.name));
-  for (const part of parts) if (!BUNDLE_ORDER.includes(part.name)) throw new NotSayable(part.name);
-  for (const name of BUNDLE_ORDER) {
-    for (const part of parts.filter((each) => each.name === name)) {
-      if (name === "meta_attributes") pieces.push(renderSet(part, "meta", options));
-      else
-        pieces.push(
-          [part.name, ...attributeWords(part), ...part.children.flatMap((child) => [child.name, ...attributeWords(child)])].join(" "),
-        );
-    }
+  for (const part of of.children) {
+    if (RESOURCE_ELEMENTS.has(part.name)) continue;
+    if (part.name === "meta_attributes") pieces.push(renderSet(part, "meta", options));
+    else if (BUNDLE_PARTS.includes(part.name)) {
+      const mappings = part.children.flatMap((child) => [child.name, ...attributeWords(child)]);
+      pieces.push([part.name, ...attributeWords(part), ...mappings].join(" "));
+    } else throw new NotSayable(part.name);
   }
   const members = membersOf(of);
   if (members.length > 0) pieces.push(`primitive ${members.map(idOf).join(" ")}`);

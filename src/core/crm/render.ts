@@ -142,11 +142,10 @@ function saysTheSame(object: CrmObject, line: string, nodes: readonly string[]):
 }
 
 const NAMED_BY_ID: ReadonlySet<string> = new Set(["operations", "resource_ref", "obj_ref", "role"]);
-const BUNDLE_PARTS = ["docker", "podman", "rkt", "network", "storage", "meta_attributes"];
 
 /**
  * What is compared: nested ids are generated, so they do not count (but for those the language shows); the order of rules
- * before pairs in a resource, of a bundle's parts and of fencing levels says nothing; neither does an expression's `type="string"` that
+ * before pairs in a resource and of fencing levels says nothing; neither does an expression's `type="string"` that
  * `show` leaves out.
  */
 function meaningOf(of: Element, top: boolean): Element {
@@ -154,7 +153,6 @@ function meaningOf(of: Element, top: boolean): Element {
   if (!top && children.some((child) => child.name === "rule") && children.some((child) => child.name === "nvpair")) {
     children = [...children.filter((child) => child.name === "rule"), ...children.filter((child) => child.name !== "rule")];
   }
-  if (of.name === "bundle") children.sort((a, b) => BUNDLE_PARTS.indexOf(a.name) - BUNDLE_PARTS.indexOf(b.name));
   if (of.name === "fencing-topology") children = sortedLevels(children);
   const keepId = top || NAMED_BY_ID.has(of.name);
   const silentType =

@@ -1,5 +1,6 @@
 import { attributeOf, COMMENT, type Element, idOf, SECTIONS } from "../cib/index.ts";
 import { isNcName, isScore } from "./names.ts";
+import { ROLES } from "./words.ts";
 
 /**
  * The shape of `<configuration>`: which attributes and children an element has. Written from Pacemaker Explained
@@ -46,10 +47,10 @@ const SHAPES: ReadonlyMap<string, ElementShape> = new Map<string, ElementShape>(
   ["acls", shape("", ["acl_role", "acl_target", "acl_group", "acl_user"])],
   ["tags", shape("", ["tag"])],
   ["alerts", shape("", ["alert"])],
-  ["cluster_property_set", shape("id:id id-ref score:score", ["rule", "nvpair"])],
-  ["instance_attributes", shape("id:id id-ref score:score name", ["rule", "nvpair"])],
-  ["meta_attributes", shape("id:id id-ref score:score name", ["rule", "nvpair"])],
-  ["utilization", shape("id:id id-ref score:score name", ["rule", "nvpair"])],
+  ["cluster_property_set", shape("id:id id-ref score:integer", ["rule", "nvpair"])],
+  ["instance_attributes", shape("id:id id-ref score:integer name", ["rule", "nvpair"])],
+  ["meta_attributes", shape("id:id id-ref score:integer name", ["rule", "nvpair"])],
+  ["utilization", shape("id:id id-ref score:integer name", ["rule", "nvpair"])],
   ["nvpair", shape("id:id id-ref name value")],
   ["node", shape("id! uname! type=normal|member|ping|remote|pending description score:score", ["instance_attributes", "utilization"])],
   ["primitive", shape("id!:id class provider type template:id description", [...SETS, "utilization", "operations"])],
@@ -242,6 +243,7 @@ function checkWhole(of: Element): string | null {
     case "rsc_location":
       return checkLocation(count, has);
     case "rsc_colocation":
+      if (count("resource_set") > 0 && has("node-attribute")) return "node-attribute goes with two plain resources, not with sets";
       return count("resource_set") > 0 || (has("rsc") && has("with-rsc")) ? null : "a colocation needs two resources or sets";
     case "rsc_order":
       return count("resource_set") > 0 || (has("first") && has("then")) ? null : "an order needs two resources or sets";
@@ -250,6 +252,8 @@ function checkWhole(of: Element): string | null {
     case "resource_set":
       return has("id-ref") || count("resource_ref") > 0 ? null : "a resource set needs at least one resource";
     case "rule":
+      if (has("role") && !ROLES.has((attributeOf(of, "role") ?? "").toLowerCase()))
+        return `role="${attributeOf(of, "role")}" in <rule>: expected one of ${ROLE_VALUES.join(", ")}`;
       return has("id-ref") || count(...EXPRESSIONS) > 0 ? null : "a rule needs at least one expression";
     case "nvpair":
       return has("id-ref") || (has("id") && has("name")) ? null : "a pair needs a name";

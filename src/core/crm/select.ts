@@ -1,5 +1,16 @@
 import { compareText } from "../base/index.ts";
-import { attributeOf, COMMENT, canonicalText, childrenOf, type Element, element, idOf, SECTIONS, walk, withChildren } from "../cib/index.ts";
+import {
+  attributeOf,
+  COMMENT,
+  canonicalText,
+  childrenOf,
+  type Element,
+  element,
+  idOf,
+  SECTIONS,
+  walk,
+  withChildren,
+} from "../cib/index.ts";
 import { CrmError } from "./errors.ts";
 import { objectTypeOf } from "./grammar.ts";
 import { referencedIds } from "./ids.ts";

@@ -139,8 +139,11 @@ export class EditSession {
     if (running.length > 0) throw new CrmError("CRM_REFUSED", `${command}: ${running.join(", ")} is running; stop it first or use --force`);
   }
 
-  modgroup(words: readonly string[]): void {
-    this.#working = modifyGroup(this.#working, words);
+  /** `modgroup …`: gives warnings. */
+  modgroup(words: readonly string[]): string[] {
+    const warnings: string[] = [];
+    this.#working = modifyGroup(this.#working, words, (message) => void warnings.push(message));
+    return warnings;
   }
 
   set(path: string, value: string): void {

@@ -136,11 +136,26 @@ function checkMeta(objects: readonly CrmObject[], add: Add): void {
           object.id,
           `target-role=${value}: expected ${[...ROLES.values()].join(", ")}${hint(value, ROLES.values())}`,
         );
+      } else if (name === "target-role" && ["promoted", "master"].includes(value.toLowerCase()) && !canPromote(object)) {
+        add("error", "BAD_VALUE", object.id, `target-role=${value} means something only for promotable clones`);
       } else if (name !== undefined && !known.includes(name) && !cloneMetaInside(object, name)) {
         add("warning", "UNKNOWN_META", object.id, `the meta attribute '${name}' means nothing${hint(name, known)}`);
       }
     }
   }
+}
+
+/** Is the object a promotable clone, in one, or the container of one? Defaults and templates may be meant for such. */
+function canPromote(object: CrmObject): boolean {
+  if (object.type === "rsc_defaults" || object.type === "rsc_template" || object.type === "bundle" || object.type === "ms") return true;
+  if (object.parent !== null) return canPromote(object.parent);
+  const pairs = childrenOf(object.element, "meta_attributes").flatMap((set) => childrenOf(set, "nvpair"));
+  const promotable = pairs.find((pair) => attributeOf(pair, "name") === "promotable");
+  return (
+    object.type === "clone" &&
+    promotable !== undefined &&
+    !["false", "no", "off", "0", "n"].includes((attributeOf(promotable, "value") ?? "").toLowerCase())
+  );
 }
 
 function cloneMetaInside(object: CrmObject, name: string): boolean {

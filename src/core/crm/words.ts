@@ -92,7 +92,6 @@ export const OPERATION_ATTRIBUTES: readonly string[] = [
   "record-pending",
   "start-delay",
   "interval-origin",
-  "requires",
   "description",
   "name",
   "id",
