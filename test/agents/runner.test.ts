@@ -66,7 +66,7 @@ describe("agents as processes", () => {
   it("a timeout ends the whole group, grandchildren that ignore SIGTERM included", async () => {
     const pids = join(place, "pids");
     agent("hang", `trap '' TERM; (trap '' TERM; sh -c 'echo $$ >>${pids}; sleep 1000') & echo $$ >>${pids}; sleep 1000`);
-    const { outcome, pid } = await outcomeOf({ type: "hang", timeoutMs: 400 });
+    const { outcome, pid } = await outcomeOf({ type: "hang", timeoutMs: 2_000 });
     assert.equal(outcome.kind, "timed-out");
     assert.deepEqual(groupMembers(pid), []);
     for (const each of readFileSync(pids, "utf8").trim().split("\n")) {
@@ -76,10 +76,10 @@ describe("agents as processes", () => {
   });
 
   it("an action ends with its process, not with its pipes", async () => {
-    agent("daemon", "setsid sleep 3 & echo started >&2; exit 0");
+    agent("daemon", "setsid sleep 10 & echo started >&2; exit 0");
     const { outcome } = await outcomeOf({ type: "daemon" });
     assert.ok(outcome.kind === "exited" && outcome.code === 0);
-    assert.ok(outcome.elapsedMs < 2_500, `took ${outcome.elapsedMs} ms`);
+    assert.ok(outcome.elapsedMs < 9_000, `took ${outcome.elapsedMs} ms`);
   });
 
   it("a chatty agent is read to its end and cut at 64 KiB", async () => {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { chmodSync, closeSync, constants, mkdirSync, openSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { term } from "../../src/core/base/index.ts";
-import { isAlive, listProcesses, processesOf, readProcess } from "../../src/io/agents/index.ts";
+import { hasMarkers, isAlive, listProcesses, processesOf, readProcess } from "../../src/io/agents/index.ts";
 import { monotonicMs } from "../../src/io/executor/index.ts";
 import { action, eventually, GuardianUnderTest, origin, plan, ROOT, step } from "./support.ts";
 
@@ -172,14 +172,50 @@ describe("the guardian process", () => {
     again.link.socket.destroy();
   });
 
+  it("finds by its control group a daemon that left its session and its environment", async (context) => {
+    const guardian = make();
+    const state = join(guardian.directory, "pid");
+    agentOf(
+      guardian,
+      `case $1 in
+        start) setsid env -i /bin/sh -c 'echo $$ >${state}; exec sleep 1000' >/dev/null 2>&1 & while [ ! -s ${state} ]; do sleep 0.01; done ;;
+        stop) exit 1 ;;
+        monitor) read -r pid <${state}; kill -0 $pid 2>/dev/null && ! grep -q ') Z ' /proc/$pid/stat && exit 0; exit 7 ;;
+      esac`,
+    );
+    await guardian.start();
+    if (!existsSync(join(guardian.directory, "run", "cgroup"))) {
+      context.skip("no writable control groups of version 2 here");
+      return;
+    }
+    const { link, welcome } = await guardian.connect();
+    link.send({ kind: "plan", plan: plan(1, [step(OWN)]) });
+    link.send({ kind: "deadline", term: term(1), atMonotonicMs: monotonicMs() + 600_000 });
+    link.send({ kind: "run", key: "k", origin: origin({ term: 1, ...welcome }), action: action(OWN), planVersion: 1 });
+    await link.next("result");
+    const pid = Number(readFileSync(state, "utf8"));
+    const startTicks = readProcess(pid)?.startTicks ?? 0;
+    assert.ok(isAlive(pid, startTicks));
+    assert.deepEqual(processesOf("r1", { guardianId: welcome.incarnation, cgroups: null, systemdDirectory: "/nonexistent" }), []);
+    link.send({ kind: "self-fence", reason: "a test" });
+    assert.deepEqual(await link.next("stopped"), { kind: "stopped", resource: "r1", proven: true });
+    assert.equal(isAlive(pid, startTicks), false);
+    link.socket.destroy();
+  });
+
   it("takes up its work again after kill -9: resources stay, interrupted actions run anew, ten times", async () => {
     const guardian = make();
+    // A start that takes as long as the test wants, and notes each time that it came to its end.
+    const gate = join(guardian.directory, "gate");
+    agentOf(
+      guardian,
+      `[ "$1" = start ] || exit 0; while [ ! -e ${gate} ]; do sleep 0.05; done; echo 0 n1 slow start 0 >>${guardian.ledger}`,
+    );
     await guardian.start();
     const params = { ledger: guardian.ledger };
     const port = String(30_000 + (process.pid % 10_000));
     const web = action({ resource: "web", type: "web", params: { ...params, port } });
-    const slow = (operation: string): ReturnType<typeof action> =>
-      action({ resource: "slow", operation, params: { ...params, op_sleep: "1" } });
+    const slow = (operation: string): ReturnType<typeof action> => action({ ...OWN, resource: "slow", operation, timeoutMs: 600_000 });
     const first = await guardian.connect();
     const from = origin({ term: 1, ...first.welcome });
     first.link.send({ kind: "plan", plan: plan(1, [step({ ...web, operation: "stop" }), step({ ...slow("stop") })]) });
@@ -194,7 +230,7 @@ describe("the guardian process", () => {
     for (let round = 1; round <= 10; round += 1) {
       const { link, welcome } = await guardian.connect();
       assert.deepEqual(
-        orphans.filter((pid) => sleepers("slow", guardian).includes(pid)),
+        orphans.filter((pid) => marked("slow", guardian).includes(pid)),
         [],
         "the orphan is dead",
       );
@@ -207,19 +243,20 @@ describe("the guardian process", () => {
       );
       if (round === 1) {
         link.send({ kind: "run", key: "slow", origin: from, action: slow("start"), planVersion: 1 });
-        await eventually(() => sleepers("slow", guardian).length > 0, "the slow start sleeps");
+        await eventually(() => marked("slow", guardian).length > 0, "the slow start runs");
       } else {
         assert.deepEqual(
           welcome.running.map((running) => running.key),
           ["slow"],
         );
-        await eventually(() => sleepers("slow", guardian).length > 0, "the slow start sleeps again");
+        await eventually(() => marked("slow", guardian).length > 0, "the slow start runs again");
       }
-      orphans = sleepers("slow", guardian);
+      orphans = marked("slow", guardian);
       link.socket.destroy();
       await guardian.kill();
       await guardian.start();
     }
+    writeFileSync(gate, "");
     const { link } = await guardian.connect();
     const slowResult = await link.next("result", (result) => result.key === "slow");
     assert.equal(slowResult.outcome.kind === "exited" && slowResult.outcome.code, 0);
@@ -314,20 +351,12 @@ describe("the guardian process", () => {
   });
 });
 
-/** Pids of `sleep` processes of a resource. */
-function sleepers(resource: string, guardian: GuardianUnderTest): number[] {
-  const marker = `QUORATE_NODE_DIR=${guardian.directory}`;
+/** Pids of the processes of a resource, by their marks. */
+function marked(resource: string, guardian: GuardianUnderTest): number[] {
+  const marks = [`QUORATE_NODE_DIR=${guardian.directory}`, `QUORATE_RSC=${resource}`];
   return listProcesses()
     .map((info) => info.pid)
-    .filter((pid) => {
-      try {
-        const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
-        const name = readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-        return name === "sleep" && environment.includes(marker) && environment.includes(`QUORATE_RSC=${resource}`);
-      } catch {
-        return false;
-      }
-    });
+    .filter((pid) => hasMarkers(pid, marks));
 }
 
 async function fence(input: Readonly<Record<string, string>>): Promise<{ readonly code: number; readonly said: string }> {
