@@ -18,6 +18,7 @@ export function play(options: WorldOptions, forMs: number): World {
     else if (dice < 60) world.read(any());
     else if (dice < 63) disturbMembership(world, any());
     else if (dice < 65) world.transfer(any(), random.below(2) === 0 ? null : any().id);
+    else if (options.leaseReads && dice < 66) transferAndIsolate(world);
     else if (options.faults && dice < 72) disturb(world, any(), any());
   }
   world.heal();
@@ -66,6 +67,27 @@ function disturb(world: World, host: Host, other: Host): void {
       }
       return;
   }
+}
+
+/** The leader hands over and is cut off at once: whoever still trusts its old lease reads the past. */
+function transferAndIsolate(world: World): void {
+  const leader = world.leaderHost();
+  if (leader === null) return;
+  world.transfer(leader, null);
+  world.run(5 + world.random.below(20));
+  const others = [...world.hosts.values()].filter((one) => one !== leader);
+  for (const one of others)
+    for (const [a, b] of [
+      [one, leader],
+      [leader, one],
+    ] as const)
+      world.cut(a.id, b.id);
+  for (let n = 0; n < 12; n += 1) {
+    world.run(20);
+    for (const one of others) world.propose(one, `t${n}`);
+    world.read(leader);
+  }
+  world.heal();
 }
 
 function options(world: World): { readonly replace: boolean } {

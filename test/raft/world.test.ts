@@ -45,3 +45,16 @@ test("the same seed gives the same run, bit for bit", () => {
   const run = (): string => play({ seed: 77, members: 5, faults: true }, 5000).fingerprint();
   assert.equal(run(), run());
 });
+
+test("a planted fault, the read lease kept across a transfer, shows within 60 seeds", () => {
+  const seededFaults = new Set(["keep-lease-on-transfer" as const]);
+  let found: string | null = null;
+  for (let seed = 1; seed <= 60 && found === null; seed += 1) {
+    try {
+      play({ seed, members: 3, faults: true, leaseReads: true, seededFaults }, 8000);
+    } catch (error) {
+      found = error instanceof Error ? error.message : String(error);
+    }
+  }
+  assert.match(found ?? "nothing", /stale read/);
+});

@@ -167,7 +167,8 @@ function acceptBoot<C>(server: Server<C>, from: MemberId, boot: number): boolean
   if (boot > known) {
     server.boots.set(from, boot);
     const peer = server.peers.get(from);
-    if (known > 0 && peer !== undefined && server.leadership !== null && !server.settings.faults.has("accept-old-boot")) {
+    const careless = server.settings.faults.has("accept-old-boot") || server.settings.faults.has("count-recovering");
+    if (known > 0 && peer !== undefined && server.leadership !== null && !careless) {
       resetPeer(peer, logIndex(server.log.mark.index + server.log.entries.length + 1));
       peer.wantEmpty = true;
     }

@@ -207,7 +207,7 @@ export function noteState<C>(server: Server<C>, peer: Peer, message: Pick<OfKind
     peer.contactMs = contactMs;
     peer.lastAnswerMs = lastAnswerMs;
     peer.wantEmpty = true;
-  }
+  } else advanceCommit(server); // What a repaired member holds counts from now on.
 }
 
 export function onAppendReply<C>(server: Server<C>, peer: Peer, leadership: Leadership, message: OfKind<C, "appendReply">): void {

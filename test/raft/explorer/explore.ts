@@ -16,7 +16,7 @@ type Place = { readonly state: State; readonly path: readonly string[] };
 /** Walks breadth first through every order of events within the bounds, each state once. Stops at the first offence. */
 export function explore(setup: Setup, maxStates: number): Outcome {
   const seen = new Set<string>();
-  let frontier: Place[] = [{ state: firstState(setup), path: [] }];
+  let frontier: Place[] = [begin(setup)];
   seen.add(hashState((frontier[0] as Place).state));
   let depth = 0;
   while (frontier.length > 0) {
@@ -39,6 +39,17 @@ export function explore(setup: Setup, maxStates: number): Outcome {
     if (frontier.length > 0) depth += 1;
   }
   return { states: seen.size, depth, complete: true, violation: null };
+}
+
+function begin(setup: Setup): Place {
+  const state = firstState(setup);
+  for (const name of setup.prefix ?? []) {
+    const move = moves(setup, state).find((one) => one.name === name);
+    if (move === undefined) throw new Error(`no move ${name} among: ${moves(setup, state).map((one) => one.name)}`);
+    move.act(state);
+    prune(setup, state);
+  }
+  return { state, path: [...(setup.prefix ?? [])] };
 }
 
 function attempt(move: Move, state: State): string | null {
@@ -111,6 +122,13 @@ function nodeMoves(setup: Setup, state: State, id: number): readonly Move[] {
     add("propose", (next) => {
       spend(next, "proposals");
       feed(setup, next, id, { kind: "propose", context: 1, commands: ["x"] });
+    });
+  }
+  if (budget.changes > 0 && leads) {
+    add("three votes for", (next) => {
+      spend(next, "changes");
+      const changes = [{ op: "voter" as const, id: memberId(id), votes: 3 }];
+      feed(setup, next, id, { kind: "proposeChange", context: 1, request: { kind: "change", mode: "joint", changes } });
     });
   }
   if (budget.heartbeats > 0 && leads) {

@@ -3,9 +3,10 @@ import { explore } from "./explore.ts";
 import { planted, sound } from "./scenes.ts";
 
 const { values } = parseArgs({ options: { states: { type: "string" }, only: { type: "string" } } });
+const kinds = [...sound, ...planted];
 const limit = values.states === undefined ? null : Number(values.states);
 let bad = 0;
-for (const scene of [...sound, ...planted].filter((one) => one.name.includes(values.only ?? ""))) {
+for (const scene of kinds.filter((one) => one.name.includes(values.only ?? ""))) {
   const began = Date.now();
   const outcome = explore(scene.setup, limit ?? scene.maxStates);
   const found = outcome.violation;

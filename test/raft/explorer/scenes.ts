@@ -3,7 +3,7 @@ import type { Budget, Setup } from "./model.ts";
 
 export type Scene = { readonly name: string; readonly fault: SeededFault | null; readonly setup: Setup; readonly maxStates: number };
 
-const none: Budget = { campaigns: 0, proposals: 0, crashes: 0, duplicates: 0, heartbeats: 0, damages: 0 };
+const none: Budget = { campaigns: 0, proposals: 0, crashes: 0, duplicates: 0, heartbeats: 0, damages: 0, changes: 0 };
 
 function setup(budget: Partial<Budget>, rest: Partial<Setup> = {}): Setup {
   const base = { votes: [1, 1, 1], lazyWriters: [], maxTerm: 3, maxMessages: 6, faults: new Set<SeededFault>() };
@@ -25,8 +25,36 @@ const overwritten = setup({ campaigns: 3 }, { campaigners: [1, 2], lazyWriters: 
 /** A member loses its log after it acknowledged an entry, and is repaired. */
 const damaged = setup(
   { campaigns: 1, proposals: 1, damages: 1, heartbeats: 2 },
-  { campaigners: [1], crashers: [2], deaf: [3], maxTerm: 1, maxMessages: 5 },
+  { campaigners: [1], crashers: [2], deaf: [3], maxTerm: 1, maxMessages: 3 },
 );
+/** Four members, a leader with one commit; member 2 acknowledges a second entry, which is not yet committed. */
+const acknowledged = setup(
+  { campaigns: 1, proposals: 1, damages: 1, heartbeats: 2 },
+  {
+    votes: [1, 1, 1, 1],
+    campaigners: [1],
+    crashers: [2],
+    deaf: [4],
+    maxTerm: 1,
+    maxMessages: 5,
+    prefix: [
+      "campaign 1",
+      "deliver 1>2 vote t1",
+      "deliver 1>3 vote t1",
+      "deliver 2>1 voteReply t1",
+      "deliver 3>1 voteReply t1",
+      "deliver 1>2 append t1",
+      "deliver 1>3 append t1",
+      "deliver 2>1 appendReply t1",
+      "deliver 3>1 appendReply t1",
+      "propose 1",
+      "deliver 1>2 append t1",
+      "deliver 2>1 appendReply t1",
+    ],
+  },
+);
+/** A leader gives itself three votes of five while the others may elect. */
+const changing = setup({ campaigns: 2, changes: 1 }, { campaigners: [1, 2], maxTerm: 2, maxMessages: 5 });
 const unequal = setup({ campaigns: 2 }, { votes: [3, 1, 1] });
 
 /** What the real core must survive; run to the end or to the bound. */
@@ -36,6 +64,8 @@ export const sound: readonly Scene[] = [
   { name: "slow disk and a crash", fault: null, setup: slowDisk, maxStates: 60_000 },
   { name: "an overwritten write", fault: null, setup: overwritten, maxStates: 60_000 },
   { name: "a damaged member", fault: null, setup: damaged, maxStates: 60_000 },
+  { name: "an acknowledged entry and a damaged member", fault: null, setup: acknowledged, maxStates: 60_000 },
+  { name: "votes that change", fault: null, setup: changing, maxStates: 60_000 },
   { name: "unequal votes", fault: null, setup: unequal, maxStates: 60_000 },
   {
     name: "all together",
@@ -52,5 +82,7 @@ export const planted: readonly Scene[] = [
   faulty("entries of old terms are committed by counting", "commit-old-term", figure8),
   faulty("acknowledged before sync", "ack-before-sync", slowDisk),
   faulty("an old word of the disk counts", "stale-stored-ack", overwritten),
-  faulty("an acknowledgement of an earlier boot counts", "accept-old-boot", damaged, 400_000),
+  faulty("an acknowledgement of an earlier boot counts", "accept-old-boot", damaged),
+  faulty("a recovering member is counted", "count-recovering", acknowledged),
+  faulty("votes change in a single step", "single-step-votes", changing),
 ];
