@@ -71,7 +71,10 @@ export type ResourceAction = ActionBase & {
   readonly targetRc: number;
   /** Instance attributes for the agent, after rules; they may be secret. */
   readonly params: Readonly<Record<string, string>>;
-  /** Meta environment without the prefix `CRM_meta_`, dashes as underscores (rules G8, G9). */
+  /**
+   * Meta environment without the prefix `CRM_meta_`, dashes as underscores (rules G8, G9). What the fields say already
+   * is not repeated: the executor adds `on_node`, `on_node_uuid` and `op_target_rc` from `node`, `nodeId`, `targetRc`.
+   */
   readonly meta: Readonly<Record<string, string>>;
   readonly digests: GraphDigests;
   /** A failure is recorded but does not abort the transition (`on-fail=ignore`). */

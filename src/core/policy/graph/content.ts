@@ -308,14 +308,20 @@ function operationMeta(
   return meta;
 }
 
-/** The same with what the action itself adds. */
+/** Nothing about this action needs saying beyond its fields and the operation's settings. */
+function isPlain(action: Action): boolean {
+  if (action.notification !== null || action.detail.kind !== "none" || action.node?.isGuest === true) return false;
+  const resource = action.resource!;
+  return resource.launched.length === 0 && !resource.attributesFromHost;
+}
+
+/** The same with what the action itself adds. Shared where nothing is added: clusters have many probes. */
 function metaOf(action: Action, base: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const node = action.node!;
-  const meta: Record<string, string> = { ...base, on_node: node.name, on_node_uuid: node.id };
+  if (isPlain(action)) return base;
+  const meta: Record<string, string> = { ...base };
   const put = (name: string, value: string): void => {
     meta[name] = value;
   };
-  if (action.expectedRc !== 0) meta["op_target_rc"] = String(action.expectedRc);
   putDetail(action, put);
   putLaunching(action, put);
   if (action.notification !== null) putNotification(action, put);

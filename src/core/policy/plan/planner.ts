@@ -37,6 +37,7 @@ export class Planner {
   private readonly byName = new Map<string, Action>();
   /** Actions of resources on remote and guest nodes are routed later (O12, O13); found by node. */
   private readonly byNode = new Map<PolicyNode, Action[]>();
+  private readonly manyByNode = new Map<string, { upTo: number; readonly byNode: Map<PolicyNode, Action> }>();
   private readonly fences = new Map<PolicyNode, Action>();
   readonly impliedStops: { readonly fence: Action; readonly stop: Action; readonly top: Resource }[] = [];
   readonly stopEdges: { readonly resource: Resource; readonly then: Action }[] = [];
@@ -71,7 +72,9 @@ export class Planner {
   private find(resource: Resource | null, key: string, node: PolicyNode | null): Action | null {
     if (resource === null) return this.byName.get(nodeKey(key, node)) ?? null;
     let nodeless: Action | null = null;
-    for (const action of this.byResource.get(resource)?.byKey.get(key) ?? NO_ACTIONS) {
+    const same = this.byResource.get(resource)?.byKey.get(key) ?? NO_ACTIONS;
+    if (same.length > 8 && node !== null) return this.findAmongMany(resource, key, node, same);
+    for (const action of same) {
       if (action.node === node) return action;
       if (action.node === null) nodeless = action;
       else if (node === null) return action;
@@ -81,6 +84,21 @@ export class Planner {
       this.indexNode(nodeless, node);
     }
     return nodeless;
+  }
+
+  /** Probes and the like exist on every node: an index by node keeps the search short. */
+  private findAmongMany(resource: Resource, key: string, node: PolicyNode, same: readonly Action[]): Action | null {
+    const name = `${resource.id}_${key}`;
+    let index = this.manyByNode.get(name);
+    if (index === undefined) {
+      index = { upTo: 0, byNode: new Map() };
+      this.manyByNode.set(name, index);
+    }
+    for (; index.upTo < same.length; index.upTo++) {
+      const action = same[index.upTo]!;
+      if (action.node !== null) index.byNode.set(action.node, action);
+    }
+    return index.byNode.get(node) ?? null;
   }
 
   private create(resource: Resource | null, task: string, intervalMs: number, key: string, node: PolicyNode | null): Action {
