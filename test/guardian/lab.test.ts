@@ -57,7 +57,7 @@ esac
 AGENT
 printf '#!/bin/sh\\n[ "$1" != stop ]\\n' >/opt/test/sticky
 chmod +x /opt/test/*
-echo '{"node":"n1","selfFence":"reset","runDir":"/run/quorate","providers":{"test":"/opt/test"}}' >/var/lib/quorate/guardian.json
+echo '{"providers":{"test":"/opt/test"}}' >/var/lib/quorate/guardian.json
 systemctl daemon-reload; systemctl start quorate-guardian`;
 
 describe("the guardian in a host with systemd", { skip: MISSING ?? false }, () => {
