@@ -1,3 +1,4 @@
+import { formatScore } from "../../core/base/index.ts";
 import { attributeOf, childrenOf, type Element, idOf, walk } from "../../core/cib/index.ts";
 import { expectWords, parseArguments } from "./arguments.ts";
 import { requireResource, resourcesWithin } from "./edits.ts";
@@ -5,7 +6,7 @@ import { type Command, CommandError } from "./level.ts";
 import { completeNodes, completeResources } from "./names.ts";
 import { constraintsOf } from "./resource-edits.ts";
 import { renderResources } from "./status-text.ts";
-import { openStore } from "./store.ts";
+import { asRecord, openStore } from "./store.ts";
 import { alignColumns, formatMs, formatTime } from "./text.ts";
 import { allResources, findView, type ResourceView, rcMeaning } from "./view.ts";
 import { readView } from "./view-read.ts";
@@ -121,5 +122,24 @@ const constraints: Command = {
   complete: completeResources,
 };
 
+const scores: Command = {
+  name: "scores",
+  usage: "[RESOURCE]",
+  help: "how much each node is wanted for a resource, as of the last computation",
+  run: async (args, context) => {
+    expectWords(args, 0, 1, "scores [RESOURCE]");
+    if (!openStore(context).live) throw new CommandError("scores are those of the running cluster; for a file use `quorate simulate -s`");
+    const answer = asRecord(await (await context.api()).request("policy"));
+    const rows = (Array.isArray(answer["scores"]) ? answer["scores"].map(asRecord) : []).filter(
+      (row) => args.length === 0 || row["resource"] === args[0],
+    );
+    if (args.length === 1 && rows.length === 0) throw new CommandError(`no scores of ${args[0]}`);
+    const lines = rows.map((row) => [String(row["resource"]), String(row["node"]), formatScore(Number(row["score"]))]);
+    for (const line of alignColumns(lines)) context.terminal.out(line);
+    return true;
+  },
+  complete: completeResources,
+};
+
 /** Commands that only ask. */
-export const queryCommands: readonly Command[] = [status, locate, operations, constraints];
+export const queryCommands: readonly Command[] = [status, locate, operations, constraints, scores];
