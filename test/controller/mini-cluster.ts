@@ -76,7 +76,9 @@ export class MiniCluster {
   }
 
   leader(): MiniNode | null {
-    return [...this.nodes.values()].find((node) => node.alive && node.core.raftStatus.role === "leader" && node.core.raftStatus.ready) ?? null;
+    return (
+      [...this.nodes.values()].find((node) => node.alive && node.core.raftStatus.role === "leader" && node.core.raftStatus.ready) ?? null
+    );
   }
 
   /** Three members, all online, with the given configuration edits applied. */
@@ -88,7 +90,11 @@ export class MiniCluster {
     first.command({ kind: "cluster.create", clusterId: "00112233aabbccdd", name: "mini", node: first.name, memberId: first.id });
     for (const [at, other] of others.entries()) {
       first.command({ kind: "token.put", hash: `t${at}`, expiresMs: 1e15 });
-      first.deliver({ kind: "admit", id: 1_000 + at, admission: { tokenHash: `t${at}`, node: other.name, memberId: other.id, addresses: [] } });
+      first.deliver({
+        kind: "admit",
+        id: 1_000 + at,
+        admission: { tokenHash: `t${at}`, node: other.name, memberId: other.id, addresses: [] },
+      });
       cluster.until(`${other.name} votes`, 20_000, () => (first.core.raftStatus.configuration.voters.get(other.id) ?? 0) > 0);
     }
     cluster.until("all online", 20_000, () => names.every((name) => first.core.state.nodes.get(name)?.membership === "online"));
@@ -201,7 +207,8 @@ export class MiniNode {
 
   deliver(event: NodeEvent): void {
     if (!this.alive) return;
-    for (const effect of this.core.step({ nowMs: this.cluster.nowMs, wallMs: 1_700_000_000_000 + this.cluster.nowMs, event })) this.#effect(effect);
+    for (const effect of this.core.step({ nowMs: this.cluster.nowMs, wallMs: 1_700_000_000_000 + this.cluster.nowMs, event }))
+      this.#effect(effect);
     const wake = this.core.nextWakeMs();
     if (wake >= this.#tickAtMs) return;
     this.#tickAtMs = wake;
@@ -227,7 +234,9 @@ export class MiniNode {
         return;
       case "stopPlan":
         this.plan = effect.plan;
-        this.cluster.at(1, () => this.deliver({ kind: "guardian", message: { kind: "plan.ack", version: effect.plan.version, stopBoundMs: 4_500 } }));
+        this.cluster.at(1, () =>
+          this.deliver({ kind: "guardian", message: { kind: "plan.ack", version: effect.plan.version, stopBoundMs: 4_500 } }),
+        );
         return;
       case "deadline":
         this.deadlineMs = effect.atMs;
@@ -250,7 +259,10 @@ export class MiniNode {
     }
   }
 
-  #send(to: MemberId, message: Parameters<NodeCore["step"]>[0]["event"] extends never ? never : Extract<NodeEvent, { kind: "message" }>["message"]): void {
+  #send(
+    to: MemberId,
+    message: Parameters<NodeCore["step"]>[0]["event"] extends never ? never : Extract<NodeEvent, { kind: "message" }>["message"],
+  ): void {
     const target = [...this.cluster.nodes.values()].find((node) => node.id === to);
     if (target === undefined || !this.alive || this.cluster.cut.has(`${this.name}>${target.name}`)) return;
     this.cluster.at(1, () => target.deliver({ kind: "message", from: this.id, message }));
@@ -266,7 +278,10 @@ export class MiniNode {
     this.cluster.at(end.tookMs, () => {
       if (!this.running.delete(key)) return;
       const finishedAtMs = this.cluster.nowMs;
-      this.deliver({ kind: "guardian", message: { kind: "result", key, origin, action, outcome: end.outcome, startedAtMs: finishedAtMs - end.tookMs, finishedAtMs } });
+      this.deliver({
+        kind: "guardian",
+        message: { kind: "result", key, origin, action, outcome: end.outcome, startedAtMs: finishedAtMs - end.tookMs, finishedAtMs },
+      });
     });
   }
 }

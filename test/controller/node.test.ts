@@ -22,18 +22,41 @@ const schedule: Schedule = (cib: Element): PlannedTransition => {
   const nodeFacts = (state: Element) => ({ node: attributeOf(state, "uname") ?? "", nodeId: attributeOf(state, "id") ?? "" });
   for (const state of lost) {
     const id = actions.length + 1;
-    actions.push({ ...base(id), kind: "fence", key: `stonith-${id}`, task: "reboot", ...nodeFacts(state), params: {}, meta: {}, downs: [], timeoutMs: 1000, priorityDelayS: null });
+    actions.push({
+      ...base(id),
+      kind: "fence",
+      key: `stonith-${id}`,
+      task: "reboot",
+      ...nodeFacts(state),
+      params: {},
+      meta: {},
+      downs: [],
+      timeoutMs: 1000,
+      priorityDelayS: null,
+    });
   }
   const target = online[0];
   if (configured && target !== undefined && (running === undefined || !online.includes(running))) {
     const id = actions.length + 1;
-    const start = operation(id, "start", 0, nodeFacts(target), lost.map((_, at) => at + 1));
+    const start = operation(
+      id,
+      "start",
+      0,
+      nodeFacts(target),
+      lost.map((_, at) => at + 1),
+    );
     actions.push(start, operation(id + 1, "monitor", 1000, nodeFacts(target), [id]));
   }
   return { graph: { ...emptyGraph(), actions }, summary: [], placements: null, scores: null, recheckAtMs: null };
 };
 
-function operation(id: number, task: "start" | "monitor", intervalMs: number, where: { node: string; nodeId: string }, inputs: number[]): ResourceAction {
+function operation(
+  id: number,
+  task: "start" | "monitor",
+  intervalMs: number,
+  where: { node: string; nodeId: string },
+  inputs: number[],
+): ResourceAction {
   return {
     id,
     inputs,
@@ -116,7 +139,11 @@ test("a monitor that fails is recorded once and voids the plan", () => {
   leader.request("config.commit", { edits: [{ section: "resources", id: "web", before: null, after: WEB }] });
   cluster.until("a monitor is recorded", 10_000, () => (leader.core.state.nodes.get("n1")?.history.get("web")?.recurring.size ?? 0) > 0);
   healthy = false;
-  cluster.until("the failure is counted", 10_000, () => leader.core.state.nodes.get("n1")?.attributes.get("fail-count-web#monitor_1000") === "1");
+  cluster.until(
+    "the failure is counted",
+    10_000,
+    () => leader.core.state.nodes.get("n1")?.attributes.get("fail-count-web#monitor_1000") === "1",
+  );
   cluster.run(5_000);
   assert.equal(leader.core.state.nodes.get("n1")?.attributes.get("fail-count-web#monitor_1000"), "1");
 });
@@ -125,7 +152,9 @@ test("a conflicting edit is refused with the object's name", () => {
   const cluster = withWeb();
   const leader = cluster.leader();
   assert.ok(leader);
-  const answer = leader.request("config.commit", { edits: [{ section: "resources", id: "web", before: null, after: WEB }] }) as { error: { code: string } };
+  const answer = leader.request("config.commit", { edits: [{ section: "resources", id: "web", before: null, after: WEB }] }) as {
+    error: { code: string };
+  };
   assert.equal(answer.error.code, "CIB_CONFLICT");
 });
 
@@ -133,7 +162,8 @@ test("a policy that throws is contained: nothing starts, the status says so, and
   const cluster = MiniCluster.formed(
     {
       schedule: (cib, nowMs, hash) => {
-        if (childrenOf(cib, "configuration").some((found) => [...walk(found)].some((child) => attributeOf(child, "id") === "bad"))) throw new Error("boom");
+        if (childrenOf(cib, "configuration").some((found) => [...walk(found)].some((child) => attributeOf(child, "id") === "bad")))
+          throw new Error("boom");
         return schedule(cib, nowMs, hash);
       },
       agents,

@@ -237,12 +237,24 @@ export class MemberNode {
     const id = this.#nextRequest;
     this.#nextRequest += 1;
     return new Promise((resolve, reject) => {
-      this.#answers.set(id, { resolve, reject });
-      signal?.addEventListener("abort", () => {
+      const gone = (): void => {
         if (!this.#answers.delete(id)) return;
         this.#shell.deliver({ kind: "requestGone", id });
         reject(fault("TIMEOUT", "nobody waits for this answer any more"));
+      };
+      // The signal lives as long as its connection, so each request takes its listener away again.
+      const settle = (): void => signal?.removeEventListener("abort", gone);
+      this.#answers.set(id, {
+        resolve: (value) => {
+          settle();
+          resolve(value);
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
       });
+      signal?.addEventListener("abort", gone, { once: true });
       this.#shell.deliver(make(id));
     });
   }

@@ -35,6 +35,7 @@ export class Leader {
   #lastLeader: MemberId | null = null;
   /** Peers whose kernel answers although their daemon is gone, and since when. */
   readonly #gone = new Map<MemberId, number>();
+  readonly #upSince = new Map<MemberId, number>();
   /** One proposal at a time per purpose. */
   readonly #busy = new Map<string, number>();
 
@@ -58,7 +59,9 @@ export class Leader {
     if (change === "gone") {
       if (!this.#gone.has(peer)) this.#gone.set(peer, this.#host.nowMs);
     } else if (change === "up") {
+      // A daemon that has just connected is heard: its first message follows, and silence counts from here.
       this.#gone.delete(peer);
+      this.#upSince.set(peer, this.#host.nowMs);
     }
   }
 
@@ -198,7 +201,9 @@ export class Leader {
 
   #lastHeard(member: MemberId): number {
     const raft = this.#host.raftStatus;
-    const heard = raft.peers.get(member)?.lastHeardMs ?? null;
+    const message = raft.peers.get(member)?.lastHeardMs ?? null;
+    const up = this.#upSince.get(member) ?? null;
+    const heard = message === null || up === null ? (message ?? up) : Math.max(message, up);
     const since = raft.leaderSinceMs ?? this.#host.nowMs;
     // Followers do not talk to each other, so only the old leader's silence was observed before the election.
     if (member === this.#lastLeader && heard !== null) return heard;

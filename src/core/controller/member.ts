@@ -2,7 +2,7 @@ import type { LogIndex } from "../base/index.ts";
 import type { Intent, NodeStatus, OperationResult, RunningAttempt } from "../cib/index.ts";
 import { FEATURE_LEVEL_MAX } from "../cib/index.ts";
 import type { ActionResult, FromGuardian } from "../ports/index.ts";
-import { type Host, refusalOf } from "./host.ts";
+import { type Host, refusalOf, stampMs } from "./host.ts";
 import { resultOf } from "./outcomes.ts";
 import { Recurring } from "./recurring.ts";
 import { planSignature, stopSteps } from "./stop-plan.ts";
@@ -36,6 +36,8 @@ export class Member {
   #resultsUntilMs = 0;
   #helloUntilMs = 0;
   #fencingUntilMs = 0;
+  /** The cluster has taken this daemon for online since its start. */
+  #greeted = false;
   #selfFenced = false;
   #deadlineMs = 0;
   #detachDeadlineMs = 0;
@@ -185,7 +187,11 @@ export class Member {
       self.stopBoundMs === this.#stopBoundMs &&
       self.guarantee === guardian.guarantee &&
       self.version === this.#host.options.version;
+    if (known) this.#greeted = true;
     if (known || nowMs < this.#helloUntilMs || raftStatus.leader === null || this.#selfFenced) return;
+    // A detachment holds until the daemon has been restarted or its time is over, not until this daemon's next look.
+    const detached = self.membership === "detached" && self.incarnation === guardian.incarnation && this.#greeted;
+    if (detached && stampMs(this.#host) < (self.detachedUntilMs ?? 0)) return;
     // A node that left on purpose stays away until its daemon starts again.
     if (self.membership === "offline" && self.incarnation === guardian.incarnation && this.leaving) return;
     this.#helloUntilMs = nowMs + PROPOSAL_TIMEOUT_MS;
@@ -201,6 +207,7 @@ export class Member {
     } as const;
     this.#host.propose([hello], PROPOSAL_TIMEOUT_MS, ([outcome]) => {
       this.#helloUntilMs = this.#host.nowMs + RETRY_MS;
+      if (outcome?.kind === "applied" && outcome.result.ok) this.#greeted = true;
       if (refusalOf(outcome)?.code !== "INCARNATION_FENCED") return;
       this.#selfFenced = true;
       this.#host.log("error", {}, "the cluster has fenced this incarnation of the node: the host is reset");

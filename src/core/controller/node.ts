@@ -21,6 +21,8 @@ import {
 
 /** Duties are looked at this often although no event comes, milliseconds. */
 export const DUTY_TICK_MS = 50;
+/** After a change of the term a forwarded proposal without an answer is given up after this long, milliseconds. */
+const LOST_PROPOSAL_MS = 1_000;
 /** A snapshot is taken when the log holds this much, bytes, or as much as the last snapshot (RAFT.md §5). */
 export const SNAPSHOT_LOG_BYTES = 8 * 1024 * 1024;
 
@@ -191,6 +193,10 @@ export class NodeCore implements Host {
 
   #duties(): void {
     this.#status = this.raft.status();
+    if (this.#status.term !== this.#lastTerm) {
+      this.#lastTerm = this.#status.term;
+      this.#proposals.termChanged(this.nowMs + LOST_PROPOSAL_MS);
+    }
     this.#proposals.expire(this.nowMs, this.#state.index);
     this.#leader.duties();
     this.#member.duties();
@@ -202,6 +208,7 @@ export class NodeCore implements Host {
   }
 
   #nextPromotionMs = 0;
+  #lastTerm = -1;
 
   /** A learner that joined while its promotion failed (a new leader, too slow) is asked for again. */
   #promoteLearners(): void {

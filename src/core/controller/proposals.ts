@@ -5,7 +5,7 @@ import type { ProposeOutcome } from "./types.ts";
 
 type Waiting = {
   readonly count: number;
-  readonly deadlineMs: number;
+  deadlineMs: number;
   readonly then: (outcomes: readonly ProposeOutcome[]) => void;
   first: EntryId | null;
   readonly outcomes: ProposeOutcome[];
@@ -53,6 +53,16 @@ export class Proposals {
       if (index < first.index + waiting.count - 1) continue;
       this.#byContext.delete(context);
       waiting.then(this.#complete(waiting));
+    }
+  }
+
+  /**
+   * The term has changed: what was forwarded and never answered may have been lost with its leader. Its outcome is
+   * unknown, and waiting longer than `untilMs` would not make it known.
+   */
+  termChanged(untilMs: number): void {
+    for (const waiting of this.#byContext.values()) {
+      if (waiting.first === null) waiting.deadlineMs = Math.min(waiting.deadlineMs, untilMs);
     }
   }
 
