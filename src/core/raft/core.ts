@@ -32,7 +32,7 @@ import {
   startServer,
 } from "./state.ts";
 import { statusOf } from "./status.ts";
-import { driveStall, driveWitness, expireTransfer, startTransfer, watchStore } from "./transfer.ts";
+import { driveStall, driveWitness, expireDeparture, expireTransfer, startTransfer, watchStore } from "./transfer.ts";
 import type { Entry, EntryId, Input, Message, RaftCore, RaftOptions, WriteTicket } from "./types.ts";
 
 type OfKind<C, K extends Message<C>["kind"]> = Extract<Message<C>, { readonly kind: K }>;
@@ -132,6 +132,7 @@ function setNow<C>(server: Server<C>, nowMs: number): void {
 
 function onTick<C>(server: Server<C>): void {
   expireReads(server);
+  expireDeparture(server);
   const { leadership } = server;
   if (leadership === null) {
     if (server.now - server.electionStartMs >= server.electionTimeoutMs) campaign(server, "timer");

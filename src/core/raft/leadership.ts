@@ -35,6 +35,8 @@ export function endLeadership<C>(server: Server<C>, leader: MemberId | null): vo
   if (leadership.change !== null) answerChange(server, leadership.change.origin, lost);
   if (leadership.leave !== null) answerChange(server, leadership.leave.origin, lost);
   server.departing = leadership.transfer;
+  // The proof that this leader had stays a proof: its lease does not go back with its office.
+  if (leadership.quorumRoundMs !== null) raiseLease(server, server.term, leadership.quorumRoundMs);
 }
 
 /** Sends a numbered heartbeat to all. Answered by a quorum it proves that this leader was in office when it was sent. */
@@ -103,7 +105,7 @@ export function hasQuorumContact<C>(server: Server<C>, leadership: Leadership): 
 
 /** True if this server's votes alone are a quorum. */
 export function alone<C>(server: Server<C>): boolean {
-  return voteResult(halves(server), new Map([[server.settings.id, true]])) === "won" && server.peers.size === 0;
+  return voteResult(halves(server), new Map([[server.settings.id, true]])) === "won";
 }
 
 /**

@@ -1,7 +1,17 @@
 import { invariant, type LogIndex, logIndex, type MemberId } from "../base/index.ts";
 import { heardLeader } from "./election.ts";
 import { noteAnswer } from "./leadership.ts";
-import { appendEntries, entryBytes, lastIndex, lastWithTermAtMost, sizeAt, sliceEntries, termAt, truncateFrom } from "./log.ts";
+import {
+  appendEntries,
+  configIndex,
+  entryBytes,
+  lastIndex,
+  lastWithTermAtMost,
+  sizeAt,
+  sliceEntries,
+  termAt,
+  truncateFrom,
+} from "./log.ts";
 import { afterCommit, driveCatchUp } from "./membership.ts";
 import { becomeReplicate, freeWindow, lowerNext, type Peer, raiseMatch, resetPeer, sentAppend, windowFull } from "./progress.ts";
 import { committedIndex } from "./quorum.ts";
@@ -158,12 +168,14 @@ function mergeEntries<C>(server: Server<C>, entries: readonly Entry<C>[]): void 
   if (start < 0) return;
   const fresh = entries.slice(start);
   const first = fresh[0]?.index ?? logIndex(0);
+  const before = configIndex(log);
   if (first <= lastIndex(log)) {
     invariant(first > server.commit, `a leader wants to overwrite committed entry ${first}`);
     truncateFrom(log, first);
   }
   appendEntries(log, fresh);
-  trackPeers(server);
+  // A truncated configuration may have been replaced by another one at the same index.
+  if (first <= before || configIndex(log) !== before) trackPeers(server);
 }
 
 type AppendAnswer = Pick<OfKind<unknown, "appendReply">, "ok" | "match" | "prevIndex" | "hintIndex" | "hintTerm">;

@@ -97,11 +97,22 @@ export function watchStore<C>(server: Server<C>): void {
   if (server.stalled && (server.slowWriteMs === null || server.now - server.slowWriteMs >= timing.storeRecoveryMs)) server.stalled = false;
 }
 
-/** A leader whose disk stalls hands over to a caught-up member, or steps down; alone it has nobody to make room for. */
+/**
+ * A leader whose disk stalls hands over to a caught-up member, or steps down. With a quorum of its own and nobody to hand
+ * over to, stepping down would make room for nobody.
+ */
 export function driveStall<C>(server: Server<C>, leadership: Leadership): void {
-  if (!server.stalled || leadership.transfer !== null || alone(server)) return;
-  if (bestTarget(server) === null) stepDown(server);
-  else startTransfer(server, null, null);
+  if (!server.stalled || leadership.transfer !== null) return;
+  if (bestTarget(server) !== null) startTransfer(server, null, null);
+  else if (!alone(server)) stepDown(server);
+}
+
+/** A leader that lost its office while it handed over says so when no other leader was heard within four election timeouts. */
+export function expireDeparture<C>(server: Server<C>): void {
+  const departing = server.departing;
+  if (departing === null || server.now - departing.startMs < 4 * server.settings.timing.electionMs) return;
+  server.departing = null;
+  refuse(server, departing.origin, "timed-out");
 }
 
 /** After its own removal has been committed: the best member takes over, this one is a leader no more. */
