@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { withoutSecretPairs } from "../../src/app/cli/report.ts";
+import { withoutSecretPairs, withoutSecretValues } from "../../src/app/cli/report.ts";
 import { renderStatus } from "../../src/app/cli/status-text.ts";
 import { viewOfCib } from "../../src/app/cli/view-read.ts";
 import { formatXml, parseXml } from "../../src/io/xml/index.ts";
@@ -95,7 +95,7 @@ describe("status", () => {
   });
 
   test("a daemon without a cluster says what to do", async () => {
-    const view = { resources: [], failures: [], nodes: [], failCounts: [] };
+    const view = { resources: [], failures: [], nodes: [], failCounts: [], notices: [] };
     const lines = renderStatus({ phase: "uninitialised", cluster: null, nodes: [] }, view, {
       byNode: false,
       inactive: false,
@@ -108,5 +108,8 @@ describe("status", () => {
     const text = formatXml(withoutSecretPairs(parseXml(CIB)));
     assert.ok(!text.includes("topsecret"));
     assert.ok(text.includes('name="passwd" value="******"'));
+    assert.deepEqual(withoutSecretValues({ a: [{ params: { passwd: "x", ip: "1" } }] }), {
+      a: [{ params: { passwd: "******", ip: "1" } }],
+    });
   });
 });

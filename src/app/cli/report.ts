@@ -24,6 +24,18 @@ export function withoutSecretPairs(of: Element): Element {
   return withChildren(element, element.children.map(withoutSecretPairs));
 }
 
+/** The same for data: whatever stands under such a name. */
+export function withoutSecretValues(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutSecretValues);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      name,
+      SECRET_NAME.test(name) && typeof inner !== "object" ? HIDDEN : withoutSecretValues(inner),
+    ]),
+  );
+}
+
 /** What the daemon answers, or why it does not: a report of a broken cluster must still be made. */
 async function asked(context: CliContext, method: string): Promise<Readonly<Record<string, unknown>>> {
   try {
@@ -82,10 +94,7 @@ async function collect(
     const lines = renderStatus(status, await viewOf(status), { byNode: false, inactive: true, failCounts: true });
     write("status.txt", `${lines.join("\n")}\n`);
   }
-  const policy = await asked(context, "policy");
-  const graph = policy["graph"];
-  const shown = typeof graph === "object" && graph !== null ? { ...policy, graph: withoutSecretPairs(graph as Element) } : policy;
-  write("policy.json", `${JSON.stringify(shown, null, 2)}\n`);
+  write("policy.json", `${JSON.stringify(withoutSecretValues(await asked(context, "policy")), null, 2)}\n`);
   for (const method of ["cluster.status", "transition", "fencing.history", "ping"]) {
     write(`${method}.json`, `${JSON.stringify(await asked(context, method), null, 2)}\n`);
   }

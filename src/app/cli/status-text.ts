@@ -30,7 +30,7 @@ export function renderStatus(answer: StatusAnswer, view: ClusterView, wish: Stat
   if (fencing.length > 0) sections.push(["Fencing:", ...indented(fencing)]);
   const work = transitionLines(answer);
   if (work.length > 0) sections.push(["At work:", ...indented(work)]);
-  const warnings = warningLines(answer);
+  const warnings = [...view.notices, ...warningLines(answer)];
   if (warnings.length > 0) sections.push(["Attention:", ...indented(warnings)]);
   return sections.flatMap((section, index) => (index === 0 ? section : ["", ...section]));
 }

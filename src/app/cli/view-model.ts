@@ -26,6 +26,7 @@ export function viewFromModel(model: Model): ClusterView {
       pending: node.pending,
     })),
     failCounts: failCounts(model),
+    notices: notices(model),
   };
 }
 
@@ -99,4 +100,11 @@ function failCounts(model: Model): FailCountView[] {
     }
   }
   return [...counts.values()];
+}
+
+function notices(model: Model): string[] {
+  const found: string[] = [];
+  if (model.options.maintenanceMode) found.push("maintenance mode: resources are left as they are, whatever happens");
+  if (model.options.stopAllResources) found.push("stop-all-resources: nothing is allowed to run");
+  return found;
 }

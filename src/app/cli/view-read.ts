@@ -17,7 +17,7 @@ export async function readView(context: CliContext): Promise<ClusterView> {
 /** The view in a `status` answer, at the cluster's own time. */
 export async function viewOf(answer: Readonly<Record<string, unknown>>): Promise<ClusterView> {
   const cib = answer["cib"];
-  if (cib === null || cib === undefined) return { resources: [], failures: [], nodes: [], failCounts: [] };
+  if (cib === null || cib === undefined) return { resources: [], failures: [], nodes: [], failCounts: [], notices: [] };
   const clockMs = answer["clockMs"];
   return viewOfCib(cib as Element, typeof clockMs === "number" && clockMs > 0 ? clockMs : Date.now());
 }

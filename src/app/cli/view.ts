@@ -46,6 +46,8 @@ export type ClusterView = {
   readonly failures: readonly FailureView[];
   readonly nodes: readonly PolicyNodeView[];
   readonly failCounts: readonly FailCountView[];
+  /** Options in force that keep the cluster from working as usual, in words. */
+  readonly notices: readonly string[];
 };
 
 /** How often a resource failed on a node; `INFINITY` counts as 1000000. */
