@@ -63,7 +63,7 @@ export function executeTransition(cib: Element, graph: TransitionGraph, options:
     }
     pending = left;
   }
-  return { cib: paper.result(), steps, complete: pending.length === 0 };
+  return { cib: paper.result(), steps, complete: pending.length === 0 && abortPriority < 0 };
 }
 
 const INFINITE = 1_000_000;
