@@ -15,7 +15,8 @@ import { action, Conversation, eventually, origin, plan, ROOT, step } from "./su
  */
 const SHARED = process.env["QUORATE_SHARED"] ?? resolve(ROOT, "../shared");
 const NETLAB = join(SHARED, "lab/netlab");
-const LAB = "qg";
+// Its own prefix for each run: two runs at once must not take each other down.
+const LAB = `q${(process.pid % 46_656).toString(36)}`;
 
 function missing(): string | null {
   if (process.getuid?.() !== 0) return "not root";
