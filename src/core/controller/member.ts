@@ -36,6 +36,7 @@ export class Member {
   #resultsUntilMs = 0;
   #helloUntilMs = 0;
   #fencingUntilMs = 0;
+  #current = false;
   /** The cluster has taken this daemon for online since its start. */
   #greeted = false;
   #selfFenced = false;
@@ -149,7 +150,9 @@ export class Member {
   duties(): void {
     const self = this.#host.self;
     this.#ackWhatIsApplied();
-    if (this.#guardian === null || self === undefined) return;
+    // After a start the log is replayed: until the node has caught up with its leader, what it sees is the past.
+    if (!this.#current && this.mayAct()) this.#current = true;
+    if (this.#guardian === null || self === undefined || !this.#current) return;
     this.#hello(self, this.#guardian);
     this.#renewDeadline();
     if (self.incarnation !== this.#guardian.incarnation) return;
