@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+/** The program as a person starts it: built beside a built test, else through the loader. */
+const BUILT = import.meta.url.endsWith(".js");
+const MAIN = fileURLToPath(new URL(BUILT ? "../../src/app/cli/main.js" : "../../src/app/cli/main.ts", import.meta.url));
+
+const CIB = `<cib validate-with="pacemaker-3.9"><configuration><crm_config/><nodes><node id="1" uname="n1"/></nodes><resources/><constraints/></configuration></cib>`;
+
+describe("the program", () => {
+  let directory: string;
+  let file: string;
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), "quorate-cli-"));
+    file = join(directory, "cib.xml");
+  });
+  after(() => rmSync(directory, { recursive: true }));
+
+  function run(args: readonly string[], input = ""): { code: number | null; out: string; err: string } {
+    const words = BUILT ? [MAIN, ...args] : ["--import", "tsx", MAIN, ...args];
+    const environment = {
+      ...process.env,
+      QUORATE_SOCKET: join(directory, "none.sock"),
+      QUORATE_AGENT_CHECKS: "off",
+      XDG_STATE_HOME: directory,
+    };
+    const done = spawnSync(process.execPath, words, { input, encoding: "utf8", env: environment, timeout: 60_000 });
+    return { code: done.status, out: done.stdout, err: done.stderr };
+  }
+
+  test("help and version end with 0; an unknown option and an unknown word with 1", () => {
+    assert.equal(run(["--help"]).code, 0);
+    assert.match(run(["--version"]).out, /^quorate \d/);
+    assert.equal(run(["--frobnicate"]).code, 1);
+    const unknown = run(["frobnicate"]);
+    assert.deepEqual([unknown.code, unknown.out, unknown.err], [1, "", "ERROR: root.frobnicate: No such command\n"]);
+  });
+
+  test("a missing -f file is 2; a bad -D is 1", () => {
+    assert.equal(run(["-f", join(directory, "nothing")]).code, 2);
+    assert.equal(run(["-D", "pink", "status"]).code, 1);
+  });
+
+  test("a batch goes on after a bad line, names its number, commits the rest at the end, and ends with 1", () => {
+    writeFileSync(file, CIB);
+    const batch =
+      "# a comment\nconfigure\nprimitive a ocf:quorate:dummy\nprimitive b \\\n  ocf:quorate:dummy\nnonsense\nproperty stonith-enabled=false\n";
+    const { code, err } = run(["--cib-file", file], batch);
+    assert.equal(code, 1);
+    assert.match(err, /^ERROR: 6: .*nonsense: No such command$/m);
+    const after = readFileSync(file, "utf8");
+    assert.ok(after.includes('id="a"') && after.includes('id="b"'), after);
+  });
+
+  test("a level with the file option after it reads commands from the input; -f reads a file", () => {
+    writeFileSync(file, CIB);
+    assert.equal(run(["configure", "--cib-file", file], "primitive a ocf:quorate:dummy\nproperty stonith-enabled=false\n").code, 0);
+    const script = join(directory, "script");
+    writeFileSync(script, "configure\nprimitive c ocf:quorate:dummy\nup\nresource stop a\n");
+    assert.equal(run(["--cib-file", file, "-f", script]).code, 0);
+    const shown = run(["--cib-file", file, "configure", "show", "a", "c"]);
+    assert.equal(shown.code, 0);
+    assert.match(shown.out, /target-role=Stopped/);
+    assert.match(shown.out, /primitive c/);
+  });
+
+  test("one-shot commits by itself; show of an unknown id is 1", () => {
+    writeFileSync(file, CIB);
+    assert.equal(run(["--cib-file", file, "configure", "property", "stonith-enabled=false"]).code, 0);
+    assert.ok(readFileSync(file, "utf8").includes("stonith-enabled"));
+    assert.equal(run(["--cib-file", file, "configure", "show", "nothing"]).code, 1);
+  });
+
+  test("a shadow: new, edit, diff against nothing live fails clearly, delete", () => {
+    writeFileSync(file, CIB);
+    const text = `cib import ${file} try\nconfigure\nprimitive a ocf:quorate:dummy\nproperty stonith-enabled=false\nup\ncib list\ncib use live\ncib delete try\ncib list\n`;
+    const { code, out, err } = run([], text);
+    assert.equal(code, 0, err);
+    assert.equal(out.trim(), "try");
+    assert.ok(!readFileSync(file, "utf8").includes('id="a"'), "the file it came from is untouched");
+  });
+
+  test("without a daemon: one clear line and 1", () => {
+    const { code, err } = run(["status"]);
+    assert.equal(code, 1);
+    assert.match(err, /^ERROR: cannot reach .*none\.sock: no daemon listens there$/m);
+  });
+
+  test("completion for the shell prints words", () => {
+    assert.equal(run(["__complete", "resource sta"]).out, "status\nstart\n");
+  });
+});
