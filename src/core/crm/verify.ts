@@ -121,6 +121,9 @@ function remoteNodes(objects: readonly CrmObject[]): string[] {
   });
 }
 
+/** Older tools wrote this for "as if it were not set". */
+const DEFAULT_ROLE = "#default";
+
 function checkMeta(objects: readonly CrmObject[], add: Add): void {
   for (const object of objects) {
     if (object.section !== "resources" && object.type !== "rsc_defaults") continue;
@@ -129,7 +132,7 @@ function checkMeta(objects: readonly CrmObject[], add: Add): void {
     for (const pair of sets.flatMap((set) => childrenOf(set, "nvpair"))) {
       const name = attributeOf(pair, "name");
       const value = attributeOf(pair, "value") ?? "";
-      if (name === "target-role" && !ROLES.has(value.toLowerCase())) {
+      if (name === "target-role" && !ROLES.has(value.toLowerCase()) && value !== DEFAULT_ROLE) {
         add(
           "error",
           "BAD_VALUE",

@@ -207,7 +207,7 @@ export const CLUSTER_OPTIONS: ReadonlyMap<string, ClusterOption> = new Map<strin
   ["stonith-enabled", bool("true")],
   ["fencing-enabled", bool("true")],
   ["stonith-action", { default: "reboot", values: ["reboot", "off", "poweroff"] }],
-  ["fencing-action", { default: "reboot", values: ["reboot", "off"] }],
+  ["fencing-action", { default: "reboot", values: ["reboot", "off", "poweroff"] }],
   ["stonith-timeout", free("60s")],
   ["fencing-timeout", free("60s")],
   ["have-watchdog", bool("false")],
