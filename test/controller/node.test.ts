@@ -152,7 +152,8 @@ test("a conflicting edit is refused with the object's name", () => {
   const cluster = withWeb();
   const leader = cluster.leader();
   assert.ok(leader);
-  const answer = leader.request("config.commit", { edits: [{ section: "resources", id: "web", before: null, after: WEB }] }) as {
+  const other = { ...WEB, attributes: { ...WEB.attributes, type: "dummy" } };
+  const answer = leader.request("config.commit", { edits: [{ section: "resources", id: "web", before: null, after: other }] }) as {
     error: { code: string };
   };
   assert.equal(answer.error.code, "CIB_CONFLICT");

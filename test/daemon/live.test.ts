@@ -2,50 +2,15 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type Element, element } from "../../src/core/cib/index.ts";
 import { LiveCluster, type LiveNode, pause } from "./live-cluster.ts";
+import { commit, dummy, ledgerOf, nvpairs, put, runsOn } from "./live-support.ts";
 
 /** Daemons that are killed in the storm; `LIVE_KILLS` for longer runs. */
 const KILLS = Number(process.env["LIVE_KILLS"] ?? "12");
-
-function nvpairs(kind: string, id: string, values: Readonly<Record<string, string>>): Element {
-  const pairs = Object.entries(values).map(([name, value]) => element("nvpair", { id: `${id}-${name}`, name, value }));
-  return element(kind, { id }, pairs);
-}
-
-function dummy(cluster: LiveCluster, id: string): Element {
-  const op = (name: string, interval: string, timeout: string): Element => element("op", { id: `${id}-${name}`, name, interval, timeout });
-  return element("primitive", { id, class: "ocf", provider: "quorate", type: "dummy" }, [
-    nvpairs("instance_attributes", `${id}-params`, { ledger: cluster.ledger }),
-    element("operations", {}, [op("monitor", "1s", "20s"), op("stop", "0", "2s")]),
-  ]);
-}
-
-function put(section: string, after: Element): unknown {
-  return { section, id: after.attributes["id"], before: null, after };
-}
-
-async function commit(cluster: LiveCluster, node: LiveNode, edits: readonly unknown[]): Promise<void> {
-  await cluster.request(node, "config.commit", { edits });
-  await cluster.request(node, "wait.idle", { timeoutMs: 30_000 });
-}
 
 async function anyone(cluster: LiveCluster, not: LiveNode): Promise<LiveNode> {
   const other = cluster.nodes.find((node) => node !== not);
   assert.ok(other);
   return other;
-}
-
-/** Starts and stops of a resource as the agents noted them, oldest first. */
-function ledgerOf(cluster: LiveCluster, resource: string): readonly { node: string; action: string; atNs: bigint }[] {
-  return cluster
-    .ledgerLines()
-    .filter((line) => line[2] === resource)
-    .map((line) => ({ atNs: BigInt(line[0] ?? "0"), node: line[1] ?? "", action: line[3] ?? "" }));
-}
-
-/** The node on which the ledger says that it runs. */
-function runsOn(cluster: LiveCluster, resource: string): string | null {
-  const last = ledgerOf(cluster, resource).at(-1);
-  return last?.action === "start" ? last.node : null;
 }
 
 describe("three daemons, guardians and agents of this machine", { concurrency: false, timeout: 150_000 }, () => {
