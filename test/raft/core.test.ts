@@ -12,6 +12,7 @@ import {
   type RaftCore,
   type RaftOptions,
   type Ready,
+  traceEvent,
 } from "../../src/core/raft/index.ts";
 import { World } from "./world.ts";
 
@@ -434,6 +435,20 @@ test("a promise that repeats an unfinished one waits for it", () => {
   assert.equal(lone.sent("appendReply").length, 0);
   lone.finishWrites();
   assert.equal(lone.sent("appendReply").length, 2);
+});
+
+test("the trace names state, role, log and both halves", () => {
+  const lone = new Lone([1, 1, 1]);
+  lone.lead();
+  const { event } = traceEvent("BecomeLeader", lone.core.status());
+  assert.deepEqual(event, {
+    name: "BecomeLeader",
+    nid: "1",
+    state: { term: 2, vote: "1", commit: 1 },
+    role: "StateLeader",
+    log: 1,
+    conf: [["1", "2", "3"], []],
+  });
 });
 
 test("force-new-cluster keeps the whole log as committed and leads alone", () => {

@@ -21,7 +21,7 @@ test("a quiet cluster elects once, commits and reads", () => {
 });
 
 test("safety and liveness under faults, votes of one each", () => {
-  const total = { commits: 0, elections: 0, crashes: 0, recoveries: 0, snapshots: 0, changes: 0 };
+  const total = { commits: 0, elections: 0, crashes: 0, recoveries: 0, snapshots: 0, installs: 0, changes: 0, transfers: 0 };
   seeds(40, (seed) => {
     const { counts } = play({ seed, members: 3 + (seed % 3), faults: true }, 10_000);
     for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += counts[key];

@@ -95,6 +95,7 @@ export class World {
     reads: 0,
     leaseReads: 0,
     snapshots: 0,
+    installs: 0,
     changes: 0,
     crashes: 0,
     recoveries: 0,
@@ -390,6 +391,7 @@ export class World {
     }
     if (ready.snapshot !== null) {
       const { meta } = ready.snapshot;
+      this.counts.installs += 1;
       disk.snapshot = meta;
       disk.mark = meta.last;
       disk.entries = [];

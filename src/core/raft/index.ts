@@ -4,4 +4,5 @@ export { CLOCK_RHO, DEFAULT_LIMITS, DEFAULT_TIMING, ENTRY_OVERHEAD_BYTES, LEASE_
 export { mergeReady } from "./merge.ts";
 export { committedIndex, type Half, type VoteResult, voteResult } from "./quorum.ts";
 export { bootstrap, emptyRestored, forceNewCluster } from "./restored.ts";
+export { type TraceEvent, traceEvent } from "./trace.ts";
 export type * from "./types.ts";
