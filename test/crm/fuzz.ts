@@ -8,13 +8,111 @@ import { threeNodes, xmlOf } from "./support.ts";
 
 /** Words that mean something somewhere, so that random lines get deep into the grammar. */
 const WORDS = [
-  "p1", "p2", "g1", "c1", "l1", "t1", "node1", "node2", "Dummy", "ocf:pacemaker:Stateful", "stonith:ssh", "@t1", "params", "meta", "op", "monitor",
-  "operations", "utilization", "interval=10s", "timeout=20", "fake=1", "$id=x", "$id-ref=x", "$x:fake=2", "@x", "rule", "inf:", "-inf:", "100:", "#uname", "eq",
-  "and", "or", "defined", "date", "in", "spec", "gt", "lt", "start=2020-01-01", "end=2030-01-01", "hours=1-5", "(", ")", "[", "]", "{", "}", "sequential=false",
-  "require-all=false", "Mandatory:", "p1:start", "p1:Promoted", "symmetrical=false", "to", "select", "attributes", "nodes", "/var/log/x", "read", "write",
-  "xpath:/cib", "ref:p1", "type:node", "docker", "image=x", "network", "port-mapping", "port=80", "storage", "primitive", "description=a", '"a b"', "'q", '"', "\\",
-  "=", ":", "::", "a=", "=b", "$", "@", "__proto__=1", "constructor", "<primitive", "/>", "type:primitive", "related:p1", "changed", "xml", "force", "--force",
-  "after", "remove", "add", "10s:20s", "p1.fake", "p1.monitor.timeout", "é", "\u0000", "a".repeat(300), "stonith-enabled=false", "tag1:", "attr:rack=1",
+  "p1",
+  "p2",
+  "g1",
+  "c1",
+  "l1",
+  "t1",
+  "node1",
+  "node2",
+  "Dummy",
+  "ocf:pacemaker:Stateful",
+  "stonith:ssh",
+  "@t1",
+  "params",
+  "meta",
+  "op",
+  "monitor",
+  "operations",
+  "utilization",
+  "interval=10s",
+  "timeout=20",
+  "fake=1",
+  "$id=x",
+  "$id-ref=x",
+  "$x:fake=2",
+  "@x",
+  "rule",
+  "inf:",
+  "-inf:",
+  "100:",
+  "#uname",
+  "eq",
+  "and",
+  "or",
+  "defined",
+  "date",
+  "in",
+  "spec",
+  "gt",
+  "lt",
+  "start=2020-01-01",
+  "end=2030-01-01",
+  "hours=1-5",
+  "(",
+  ")",
+  "[",
+  "]",
+  "{",
+  "}",
+  "sequential=false",
+  "require-all=false",
+  "Mandatory:",
+  "p1:start",
+  "p1:Promoted",
+  "symmetrical=false",
+  "to",
+  "select",
+  "attributes",
+  "nodes",
+  "/var/log/x",
+  "read",
+  "write",
+  "xpath:/cib",
+  "ref:p1",
+  "type:node",
+  "docker",
+  "image=x",
+  "network",
+  "port-mapping",
+  "port=80",
+  "storage",
+  "primitive",
+  "description=a",
+  '"a b"',
+  "'q",
+  '"',
+  "\\",
+  "=",
+  ":",
+  "::",
+  "a=",
+  "=b",
+  "$",
+  "@",
+  "__proto__=1",
+  "constructor",
+  "<primitive",
+  "/>",
+  "type:primitive",
+  "related:p1",
+  "changed",
+  "xml",
+  "force",
+  "--force",
+  "after",
+  "remove",
+  "add",
+  "10s:20s",
+  "p1.fake",
+  "p1.monitor.timeout",
+  "é",
+  "\u0000",
+  "a".repeat(300),
+  "stonith-enabled=false",
+  "tag1:",
+  "attr:rack=1",
 ] as const;
 
 function pick<T>(random: Random, from: readonly T[]): T {
@@ -41,7 +139,12 @@ const LINES_A_REQUEST = 20;
 /** One request takes longer only when something hangs (milliseconds). */
 const ANSWER_TIMEOUT_MS = 60_000;
 
-export type FuzzOutcome = { readonly lines: number; readonly requests: number; readonly committed: number; readonly problems: readonly string[] };
+export type FuzzOutcome = {
+  readonly lines: number;
+  readonly requests: number;
+  readonly committed: number;
+  readonly problems: readonly string[];
+};
 
 /**
  * Types fuzzed lines into one `configure --server`. Every request must be answered, and what it leaves in the file must be
@@ -70,7 +173,9 @@ export async function fuzzServer(command: string, seed: number, lines: number): 
       const configuration = configurationIn(parseXml(xml));
       if (canonicalText(configuration) === before) continue;
       committed += 1;
-      const errors = verifyConfiguration(configuration, { agents: NO_AGENTS, selfFencing: false }).filter((finding) => finding.severity === "error");
+      const errors = verifyConfiguration(configuration, { agents: NO_AGENTS, selfFencing: false }).filter(
+        (finding) => finding.severity === "error",
+      );
       if (errors.length > 0) problems.push(`seed ${seed}, line ${at}: committed with ${errors[0]?.message}`);
     }
   } finally {

@@ -46,7 +46,16 @@ function contextOf(said: Said): CliContext {
     info: () => {},
     confirm: async (_question, safe) => safe,
   };
-  const options = { force: false, no: false, wait: false, debug: false, display: "plain" as const, cibFile: null, shadow: null, socketPath: "" };
+  const options = {
+    force: false,
+    no: false,
+    wait: false,
+    debug: false,
+    display: "plain" as const,
+    cibFile: null,
+    shadow: null,
+    socketPath: "",
+  };
   return { terminal, mode: "batch", options, api: () => Promise.reject(new Error("no cluster in this test")), afterChange: async () => {} };
 }
 

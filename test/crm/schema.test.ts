@@ -18,7 +18,8 @@ const DEFAULT_SCHEMA = "pacemaker-3.9";
 function toolsMissing(): string | false {
   const found = spawnSync("xmllint", ["--version"]).error === undefined && existsSync(join(SCHEMAS, `${DEFAULT_SCHEMA}.rng`));
   if (found) return false;
-  if (process.env["CI"] === "true") throw new Error("xmllint (libxml2-utils) or the schema (pacemaker-common) is missing, and CI must not skip");
+  if (process.env["CI"] === "true")
+    throw new Error("xmllint (libxml2-utils) or the schema (pacemaker-common) is missing, and CI must not skip");
   return "SKIPPED: xmllint (libxml2-utils) and the schema of pacemaker-common are not here";
 }
 
@@ -42,7 +43,9 @@ function invalid(texts: ReadonlyMap<string, string>, schema: string): Map<string
     });
     for (let at = 0; at < paths.length; at += 100) {
       const some = paths.slice(at, at + 100);
-      const done = spawnSync("xmllint", ["--noout", "--relaxng", join(SCHEMAS, `${schema}.rng`), ...some.map(({ path }) => path)], { maxBuffer: 64 * 1024 * 1024 });
+      const done = spawnSync("xmllint", ["--noout", "--relaxng", join(SCHEMAS, `${schema}.rng`), ...some.map(({ path }) => path)], {
+        maxBuffer: 64 * 1024 * 1024,
+      });
       const said = done.stderr.toString("utf8");
       for (const { name, path } of some) if (!said.includes(`${path} validates`)) wrong.set(name, linesAbout(said, path));
     }
@@ -61,7 +64,9 @@ function linesAbout(text: string, path: string): string {
     .join(" ");
 }
 
-test("what is written of the policy corpus validates against the schema it names", { skip: noTools || missing("conformance", "policy", "xml") }, () => {
+test("what is written of the policy corpus validates against the schema it names", {
+  skip: noTools || missing("conformance", "policy", "xml"),
+}, () => {
   const before = new Map<string, Map<string, string>>();
   const after = new Map<string, Map<string, string>>();
   for (const path of policyFiles()) {
@@ -83,9 +88,18 @@ test("what is written of the policy corpus validates against the schema it names
   assert.deepEqual(worse, []);
 });
 
-type Case = { readonly id: string; readonly base?: string; readonly baseXml?: string; readonly files?: unknown; readonly commands: readonly string[]; readonly needs?: readonly string[] };
+type Case = {
+  readonly id: string;
+  readonly base?: string;
+  readonly baseXml?: string;
+  readonly files?: unknown;
+  readonly commands: readonly string[];
+  readonly needs?: readonly string[];
+};
 
-test("what is written for the cases of the language validates", { skip: noTools || missing("conformance", "cli", "cases", "open.json") }, async () => {
+test("what is written for the cases of the language validates", {
+  skip: noTools || missing("conformance", "cli", "cases", "open.json"),
+}, async () => {
   const directory = join(SHARED, "conformance", "cli");
   const bases = JSON.parse(readFileSync(join(directory, "bases.json"), "utf8")) as Record<string, string>;
   const { cases } = JSON.parse(readFileSync(join(directory, "cases", "open.json"), "utf8")) as { cases: readonly Case[] };
@@ -104,18 +118,29 @@ test("what is written for the cases of the language validates", { skip: noTools 
     written.set(answer.id, cibOf(configurationIn(parseXml(answer.xml)), DEFAULT_SCHEMA));
   }
   assert.equal(written.size, typed.length);
-  assert.deepEqual([...invalid(written, DEFAULT_SCHEMA)].map(([name, reason]) => `${name}: ${reason}`), []);
+  assert.deepEqual(
+    [...invalid(written, DEFAULT_SCHEMA)].map(([name, reason]) => `${name}: ${reason}`),
+    [],
+  );
 });
 
 const BAD: readonly (readonly [name: string, xml: string, expected: RegExp])[] = [
-  ["an unknown attribute", '<resources><primitive id="p" class="ocf" provider="x" type="y" colour="red"/></resources>', /has no attribute colour=/],
+  [
+    "an unknown attribute",
+    '<resources><primitive id="p" class="ocf" provider="x" type="y" colour="red"/></resources>',
+    /has no attribute colour=/,
+  ],
   ["a missing id", '<resources><primitive class="ocf" provider="x" type="y"/></resources>', /needs id=/],
   ["an empty group", '<resources><group id="g"/></resources>', /at least one primitive/],
   ["a group in a group", '<resources><group id="g"><group id="h"/></group></resources>', /does not belong in <group>/],
   ["a bundle without a container", '<resources><bundle id="b"/></resources>', /docker or podman/],
   ["a bad score", '<constraints><rsc_location id="l" rsc="a" node="n" score="lots"/></constraints>', /expected a score/],
   ["a bad role", '<constraints><rsc_location id="l" rsc="a" node="n" score="1" role="Boss"/></constraints>', /expected one of Stopped/],
-  ["a rule without expressions", '<constraints><rsc_location id="l" rsc="a"><rule id="r" score="1"/></rsc_location></constraints>', /at least one expression/],
+  [
+    "a rule without expressions",
+    '<constraints><rsc_location id="l" rsc="a"><rule id="r" score="1"/></rsc_location></constraints>',
+    /at least one expression/,
+  ],
 ];
 
 for (const [name, xml, expected] of BAD) {
@@ -123,6 +148,9 @@ for (const [name, xml, expected] of BAD) {
     const section = parseXml(xml);
     const configuration = withChildren(element("configuration"), [section]);
     const messages = checkSchema(configuration).map((fault) => fault.message);
-    assert.ok(messages.some((message) => expected.test(message)), messages.join("; "));
+    assert.ok(
+      messages.some((message) => expected.test(message)),
+      messages.join("; "),
+    );
   });
 }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Element, element, idOf } from "../../src/core/cib/index.ts";
-import { configurationIn, EditSession, emptyConfiguration } from "../../src/core/crm/index.ts";
+import { configurationIn, EditSession, emptyConfiguration, objectTypeOf } from "../../src/core/crm/index.ts";
 import { formatXml, parseXml } from "../../src/io/xml/index.ts";
 
 /** The checkout, from sources and from `dist/test/crm` alike. */
@@ -40,9 +40,9 @@ export function sessionOf(configuration: Element = emptyConfiguration()): EditSe
 /** Runs lines of objects and gives the session. */
 export function defineAll(lines: readonly string[], session: EditSession = sessionOf()): EditSession {
   for (const line of lines) {
-    const word = line.split(" ", 1)[0] ?? "";
-    if (word === "xml") session.defineXml(line);
-    else session.define(word as never, line);
+    const type = objectTypeOf(line.split(" ", 1)[0] ?? "");
+    if (type === null) session.defineXml(line);
+    else session.define(type, line);
   }
   return session;
 }

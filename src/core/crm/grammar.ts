@@ -5,7 +5,7 @@ import { readColocation, readLocation, readOrder, readTicket } from "./grammar-c
 import { readAclRole, readAclTarget, readNode, readProperties, readTag, readTopology } from "./grammar-others.ts";
 import { readBundle, readContainer, readPrimitive } from "./grammar-resources.ts";
 import { TokenReader } from "./reader.ts";
-import type { Token } from "./tokens.ts";
+import { tokenize } from "./tokens.ts";
 import { OBJECT_ALIASES, OBJECT_TYPES, type ObjectType } from "./words.ts";
 
 /** The kind of object that a line beginning with this word defines, or null. Keywords are case-insensitive. */
@@ -14,9 +14,9 @@ export function objectTypeOf(word: string): ObjectType | null {
   return OBJECT_TYPES.find((type) => type === lower) ?? OBJECT_ALIASES.get(lower) ?? null;
 }
 
-/** Reads the words after the object keyword. Throws `CrmError` that points at the word which is wrong. */
-export function readObject(type: ObjectType, words: readonly Token[], options: GrammarOptions): Draft {
-  const reader = new TokenReader(words, type);
+/** Reads a line that defines an object, its keyword included. Throws `CrmError` that points at the word which is wrong. */
+export function readObject(type: ObjectType, line: string, options: GrammarOptions): Draft {
+  const reader = new TokenReader(tokenize(line).slice(1), type, line.trimEnd().length + 1);
   const draft = readTyped(reader, type, options);
   reader.expectEnd([]);
   return draft;

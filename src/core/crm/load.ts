@@ -118,7 +118,7 @@ function readEntry(text: string, line: number, options: GrammarOptions, parseXml
     const message = `'${word}' begins no object; expected one of ${OBJECT_TYPES.join(", ")}, xml${hint(word, OBJECT_TYPES)}`;
     throw new CrmError("CRM_SYNTAX", message, { column: 1, near: word });
   }
-  const draft = readObject(type, tokenize(text).slice(1), options);
+  const draft = readObject(type, text, options);
   const commented = remarks.length === 0 ? draft.element : withChildren(draft.element, [...remarks, ...draft.element.children]);
   return { kind: "draft", draft: { ...draft, element: commented }, line };
 }

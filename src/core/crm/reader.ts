@@ -14,11 +14,11 @@ export class TokenReader {
   /** What is being read, for messages: `primitive p1`. */
   subject: string;
 
-  constructor(tokens: readonly Token[], subject: string) {
+  /** `end` is the column behind the last word, for what is missing there. */
+  constructor(tokens: readonly Token[], subject: string, end: number) {
     this.#tokens = tokens;
     this.subject = subject;
-    const last = tokens.at(-1);
-    this.#end = last === undefined ? 1 : last.column + last.text.length;
+    this.#end = end;
   }
 
   get done(): boolean {

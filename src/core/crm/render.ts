@@ -16,7 +16,6 @@ import {
 } from "./render-others.ts";
 import { type Pieces, renderBundle, renderContainer, renderPrimitive } from "./render-resources.ts";
 import { NotSayable, type RenderOptions } from "./render-sets.ts";
-import { tokenize } from "./tokens.ts";
 import { type CrmObject, membersOf, withoutMembers } from "./tree.ts";
 import { RESOURCE_ELEMENTS } from "./words.ts";
 import { xmlPieces } from "./xml-text.ts";
@@ -131,10 +130,9 @@ function withoutComments(of: Element): Element {
 
 function saysTheSame(object: CrmObject, line: string, nodes: readonly string[]): boolean {
   const options: GrammarOptions = { spelling: "verbatim", nodes: () => nodes, warn: () => {} };
-  const [keyword, ...words] = tokenize(line);
-  const type = objectTypeOf(keyword?.text ?? "");
+  const type = objectTypeOf(/^\S+/.exec(line)?.[0] ?? "");
   if (type === null) return false;
-  const draft = readObject(type, words, options);
+  const draft = readObject(type, line, options);
   const of = withoutComments(object.element);
   const members = membersOf(of).map((member) => attributeOf(member, "id"));
   if (draft.members.join(" ") !== members.join(" ")) return false;

@@ -33,7 +33,6 @@ import {
 } from "./load.ts";
 import { advisedMonitor, withMonitor } from "./new-defaults.ts";
 import { readSelection, type Selection, selectObjects, showSectionComments, showText, showXml } from "./select.ts";
-import { tokenize } from "./tokens.ts";
 import { emptyConfiguration, findObject, listObjects, nodeNames, replaceElement } from "./tree.ts";
 import { type Finding, optionValue, verifyConfiguration } from "./verify.ts";
 import { CLUSTER_OPTIONS, hint, type ObjectType } from "./words.ts";
@@ -101,7 +100,7 @@ export class EditSession {
     const warnings: string[] = [];
     const warn = (message: string): void => void warnings.push(message);
     const options: GrammarOptions = { spelling: "modern", nodes: () => nodeNames(this.#working), warn };
-    const read = readObject(type, tokenize(line).slice(1), options);
+    const read = readObject(type, line, options);
     const draft = this.#options.newDefaults === true && type === "primitive" ? withMonitor(read, this.#advisedMonitor(read.element)) : read;
     this.#working = putDraft(this.#working, draft, { mode: "create", improve: true, warn });
     return warnings;

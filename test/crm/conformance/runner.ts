@@ -43,6 +43,8 @@ function run(program: string, args: readonly string[]): Promise<string> {
       output += part.toString("utf8");
     });
     child.on("error", reject);
-    child.on("close", (code) => (code === 0 || code === 1 ? resolve(output) : reject(new Error(`the judge ended with ${code}: ${output}`))));
+    child.on("close", (code) =>
+      code === 0 || code === 1 ? resolve(output) : reject(new Error(`the judge ended with ${code}: ${output}`)),
+    );
   });
 }

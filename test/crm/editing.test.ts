@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type AgentCatalog, EditSession, initialConfiguration, verifyConfiguration } from "../../src/core/crm/index.ts";
+import { parseXml } from "../../src/io/xml/index.ts";
+import { defineAll, sessionOf, threeNodes } from "./support.ts";
+
+function shown(session: EditSession): string[] {
+  const lines = session.show([], { wrap: false, obscure: [] }).trim().split("\n");
+  return lines.filter((line) => !/^(node \d|property cib-bootstrap)/.test(line)).sort();
+}
+
+function fresh(...lines: readonly string[]): EditSession {
+  return defineAll(lines, sessionOf(threeNodes()));
+}
+
+const THREE = ["primitive a Dummy", "primitive b Dummy", "primitive c Dummy"];
+
+test("delete: the last member takes its containers along", () => {
+  const session = fresh("primitive a Dummy", "group g a", "clone k g", "location l k 100: node1");
+  session.remove(["a"], false);
+  assert.deepEqual(shown(session), []);
+});
+
+test("delete: a container alone frees what it held, and constraints name the first of these", () => {
+  const session = fresh(...THREE, "group g a b", "colocation x inf: g c");
+  session.remove(["g"], false);
+  assert.deepEqual(shown(session), ["colocation x inf: a c", ...THREE]);
+});
+
+test("delete: a set of two becomes a plain pair; inside a colocation set the later goes to the earlier", () => {
+  const session = fresh(...THREE, "colocation x inf: a b c", "order o a b c");
+  session.remove(["c"], false);
+  assert.deepEqual(shown(session), ["colocation x inf: b a", "order o a b", "primitive a Dummy", "primitive b Dummy"]);
+});
+
+test("delete: an unknown id refuses the whole line and proposes the nearest", () => {
+  const session = fresh("primitive webserver Dummy");
+  assert.throws(() => session.remove(["webserver", "webservr"], false), /did you mean 'webserver'/);
+  assert.deepEqual(shown(session), ["primitive webserver Dummy"]);
+});
+
+test("delete: a running resource needs force", () => {
+  const session = new EditSession({ configuration: fresh("primitive a Dummy").configuration, parseXml, isRunning: () => true });
+  assert.throws(() => session.remove(["a"], false), /a is running/);
+  session.remove(["a"], true);
+  assert.equal(session.edits().length, 1);
+});
+
+test("rename: constraints and generated ids follow, ids that were given do not", () => {
+  const session = fresh(
+    "primitive a Dummy params fake=1 meta $id=mine priority=1 op monitor interval=10s",
+    "primitive b Dummy",
+    "order o a b",
+  );
+  session.rename("a", "z", false);
+  const xml = session.show(["xml", "z"], { wrap: false, obscure: [] });
+  assert.match(xml, /id="z-instance_attributes-fake"/);
+  assert.match(xml, /id="z-monitor-10s"/);
+  assert.match(xml, /meta_attributes id="mine"/);
+  assert.ok(shown(session).includes("order o z b"));
+  assert.throws(() => session.rename("z", "b", false), /already used/);
+});
+
+test("modgroup adds before and after, and removes all but the last", () => {
+  const session = fresh(...THREE, "group g a");
+  session.modgroup(["g", "add", "b", "before", "a"]);
+  session.modgroup(["g", "add", "c", "after", "b"]);
+  assert.ok(shown(session).includes("group g b c a"));
+  session.modgroup(["g", "remove", "c"]);
+  session.modgroup(["g", "remove", "b"]);
+  assert.throws(() => session.modgroup(["g", "remove", "a"]), /only member/);
+});
+
+test("set changes what is there, and an id built from it", () => {
+  const session = fresh("primitive a Dummy params fake=1 op monitor interval=10s timeout=20s");
+  session.set("a.fake", "2");
+  session.set("a.monitor.10s.interval", "15s");
+  assert.match(
+    session.show(["xml", "a"], { wrap: false, obscure: [] }),
+    /<op name="monitor" interval="15s" timeout="20s" id="a-monitor-15s"\/>/,
+  );
+  assert.throws(() => session.set("a.nosuch", "2"), /no attribute 'nosuch'/);
+});
+
+test("monitor refuses the same interval in other words", () => {
+  const session = fresh("primitive a Dummy op monitor interval=10s");
+  assert.throws(() => session.monitor(["a", "10"]), /already has a monitor/);
+  session.monitor(["a:Promoted", "10:30"]);
+  assert.ok(shown(session)[0]?.endsWith("op monitor role=Promoted interval=10 timeout=30"));
+});
+
+test("load push removes what the text does not mention, load update does not", () => {
+  const session = fresh(...THREE);
+  session.load("primitive a Dummy params fake=1\n", "crm", "update");
+  assert.equal(shown(session).length, 3);
+  session.load("primitive a Dummy params fake=2\n", "crm", "push");
+  assert.deepEqual(shown(session), ["primitive a Dummy params fake=2"]);
+});
+
+test("objects of a text may come in any order, and comments stay with the next one", () => {
+  const session = fresh();
+  session.load("group g a\n# the one that matters\nprimitive a Dummy\n", "crm", "update");
+  assert.deepEqual(shown(session), ["# the one that matters", "group g a", "primitive a Dummy"]);
+});
+
+test("a hidden value that comes back from an editor keeps what it was", () => {
+  const session = fresh("primitive a Dummy params passwd=secret fake=1");
+  const text = session.show(["a"], { wrap: true, obscure: ["passw*"] });
+  assert.match(text, /passwd="\*{6}"/);
+  session.replaceSelected(["a"], text.replace("fake=1", "fake=2"));
+  assert.deepEqual(shown(session), ["primitive a Dummy params passwd=secret fake=2"]);
+});
+
+test("show selects by id, type, tag, relation and change", () => {
+  const session = fresh(...THREE, "tag t a b", "order o a b");
+  const ids = (...words: readonly string[]): string[] =>
+    session
+      .show(words, { wrap: false, obscure: [] })
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" ")[1] ?? "");
+  assert.deepEqual(ids("a", "o"), ["a", "o"]);
+  assert.deepEqual(ids("type:primitive", "and", "tag:t"), ["a", "b"]);
+  assert.deepEqual(ids("related:b"), ["b", "t", "o"]);
+  session.restart(session.configuration);
+  session.set("cib-bootstrap-options.stonith-enabled", "true");
+  assert.deepEqual(ids("changed"), ["cib-bootstrap-options:"]);
+  assert.throws(() => ids("nosuch"), /no object 'nosuch'/);
+});
+
+const CATALOG: AgentCatalog = {
+  describe: (agent) =>
+    agent.type === "Missing"
+      ? { kind: "missing" }
+      : {
+          kind: "found",
+          metadata: {
+            name: agent.type,
+            version: "1",
+            shortDescription: "",
+            longDescription: "",
+            parameters: [
+              { name: "ip", required: true, type: "string", default: null, values: [], description: "" },
+              { name: "nic", required: false, type: "string", default: null, values: [], description: "" },
+            ],
+            operations: [{ name: "monitor", interval: "10s", timeout: "20s", role: null }],
+          },
+        },
+};
+
+const FINDINGS: readonly (readonly [name: string, lines: readonly string[], expected: readonly string[]])[] = [
+  ["an unknown agent", ["primitive a Missing"], ["error UNKNOWN_AGENT a"]],
+  ["a missing parameter", ["primitive a X"], ["error MISSING_PARAMETER a"]],
+  ["an unknown parameter", ["primitive a X params ip=1 nik=2"], ["error UNKNOWN_PARAMETER a"]],
+  ["an unknown operation", ["primitive a X params ip=1 op frob interval=10s"], ["error UNKNOWN_OPERATION a"]],
+  ["a timeout under the advice", ["primitive a X params ip=1 op monitor interval=10s timeout=5s"], ["warning BELOW_ADVICE a"]],
+  ["an unknown meta attribute", ["primitive a X params ip=1 meta colour=red"], ["warning UNKNOWN_META a"]],
+  ["an impossible target-role", ["primitive a X params ip=1 meta target-role=Up"], ["error BAD_VALUE a"]],
+  ["a promoted primitive", ["primitive a X params ip=1 meta target-role=Promoted"], ["error BAD_VALUE a"]],
+  [
+    "two monitors of one interval",
+    ["primitive a X params ip=1 op monitor interval=10s op monitor interval=10s"],
+    ["warning SAME_INTERVAL a"],
+  ],
+  ["a constraint on what is not there", ["order o a b"], ["error MISSING_REFERENCE o", "error MISSING_REFERENCE o"]],
+  ["a constraint on a member", ["primitive a X params ip=1", "group g a", "location l a 100: node1"], ["warning CONSTRAINT_ON_MEMBER l"]],
+  ["an unknown node", ["primitive a X params ip=1", "location l a 100: nodex"], ["warning UNKNOWN_NODE l"]],
+  ["a fencing level without a device", ["fencing_topology node1: nosuch"], ["warning NOT_A_DEVICE fencing_topology"]],
+  ["a role that is not there", ["acl_target joe nosuch"], ["error MISSING_REFERENCE joe"]],
+  ["an unknown option", ["property no-such=1"], ["warning UNKNOWN_OPTION cib-bootstrap-options"]],
+  ["a bad value of an option", ["property no-quorum-policy=shrug"], ["error BAD_VALUE cib-bootstrap-options"]],
+  [
+    "a ticket that fences without fencing",
+    ["primitive a X params ip=1", "rsc_ticket t T: a loss-policy=fence"],
+    ["error TICKET_NEEDS_FENCING t"],
+  ],
+];
+
+for (const [name, lines, expected] of FINDINGS) {
+  test(`verify tells of ${name}`, () => {
+    const findings = verifyConfiguration(fresh(...lines).configuration, { agents: CATALOG, selfFencing: false });
+    assert.deepEqual(
+      findings.map((finding) => `${finding.severity} ${finding.code} ${finding.object}`),
+      expected,
+    );
+  });
+}
+
+test("resources without a fencing device are an error in a file, not where nodes stop themselves", () => {
+  const configuration = defineAll(["primitive a Dummy"], sessionOf()).configuration;
+  const codes = (selfFencing: boolean): string[] =>
+    verifyConfiguration(configuration, { agents: { describe: () => ({ kind: "unknown" }) }, selfFencing }).map((finding) => finding.code);
+  assert.deepEqual(codes(false), ["NO_FENCING"]);
+  assert.deepEqual(codes(true), []);
+});
+
+test("a new cluster gets what Quorate recommends, and new primitives a monitor", () => {
+  const session = new EditSession({
+    configuration: initialConfiguration("demo"),
+    parseXml,
+    agents: CATALOG,
+    newDefaults: true,
+    selfFencing: true,
+  });
+  session.define("primitive", "primitive a X params ip=1");
+  session.define("primitive", "primitive b X params ip=1 op start timeout=5");
+  assert.deepEqual(session.show([], { wrap: false, obscure: [] }).trim().split("\n"), [
+    "primitive a X params ip=1 op monitor interval=10s timeout=20s",
+    "primitive b X params ip=1 op start timeout=5s interval=0s",
+    "property cib-bootstrap-options: cluster-name=demo start-failure-is-fatal=false",
+    "rsc_defaults rsc-options: resource-stickiness=1 migration-threshold=3",
+  ]);
+  assert.equal(session.getProperty("start-failure-is-fatal", false), "false");
+  assert.equal(session.getProperty("no-quorum-policy", false), "stop");
+  assert.equal(session.getProperty("no-quorum-policy", true), null);
+});
