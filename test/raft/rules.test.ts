@@ -17,9 +17,11 @@ import {
 } from "../../src/core/raft/index.ts";
 import {
   appendEntries,
+  compactionPoint,
   configuration,
   lastIndex,
   lastWithTermAtMost,
+  rebase,
   restoreLog,
   sliceEntries,
   termAt,
@@ -176,6 +178,19 @@ test("a truncated log is as if the rest had never been appended, configurations 
   assert.equal(configuration(log).voters.size, 0);
   assert.deepEqual([lastIndex(log), log.stored, log.writeFrom, termAt(log, logIndex(3))], [2, 2, 3, null]);
   assert.equal(log.bytes, logOf([1, 1]).bytes);
+});
+
+test("after a snapshot the newest entries stay, bounded by number and by bytes, and only later ones count as new", () => {
+  const size = logOf([1]).bytes;
+  const after = (entries: number, bytes: number): (number | undefined)[] => {
+    const log = logOf([1, 1, 1, 2, 2, 2]);
+    rebase(log, { last: { term: term(2), index: logIndex(5) }, configuration: three(), sizeBytes: 0, hash: "" });
+    return [compactionPoint(log, { entries, bytes })?.index, log.freshBytes / size];
+  };
+  assert.deepEqual(after(0, 1000), [5, 1]);
+  assert.deepEqual(after(2, 1000), [3, 1]);
+  assert.deepEqual(after(4, size * 3), [2, 1]);
+  assert.deepEqual(after(9, 1000), [undefined, 1]);
 });
 
 test("a log never takes a gap or a falling term", () => {

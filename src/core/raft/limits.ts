@@ -29,6 +29,7 @@ export const DEFAULT_LIMITS: Limits = {
   unappliedBytes: 16 * 1024 * 1024,
   chunkBytes: 256 * 1024,
   keepEntries: 1024,
+  keepBytes: 64 * 1024 * 1024,
   pendingReads: 4096,
   voters: 7,
   members: 32,

@@ -14,6 +14,8 @@ export type RaftLog<C> = {
   entries: Entry<C>[];
   sizes: number[];
   bytes: number;
+  /** Bytes of the entries after the newest snapshot: what a new one would save. */
+  freshBytes: number;
   stored: LogIndex;
   writeFrom: LogIndex;
   snapshot: SnapshotMeta | null;
@@ -44,6 +46,7 @@ export function restoreLog<C>(restored: Restored<C>, sizeOf: (command: C) => num
     entries: [],
     sizes: [],
     bytes: 0,
+    freshBytes: 0,
     stored: mark.index,
     writeFrom: logIndex(mark.index + 1),
     snapshot,
@@ -98,6 +101,7 @@ export function appendEntries<C>(log: RaftLog<C>, entries: readonly Entry<C>[]):
     log.entries.push(entry);
     log.sizes.push(size);
     log.bytes += size;
+    if (entry.index > log.baseIndex) log.freshBytes += size;
     if (entry.kind === "config" && entry.index > log.baseIndex) {
       log.configs.push({ index: entry.index, configuration: entry.configuration });
     }
@@ -108,7 +112,10 @@ export function appendEntries<C>(log: RaftLog<C>, entries: readonly Entry<C>[]):
 export function truncateFrom<C>(log: RaftLog<C>, from: LogIndex): void {
   const keep = from - log.mark.index - 1;
   invariant(keep >= 0, `cannot truncate from ${from}, the log starts after ${log.mark.index}`);
-  for (const size of log.sizes.slice(keep)) log.bytes -= size;
+  const dropped = log.sizes.slice(keep).reduce((sum, size) => sum + size, 0);
+  log.bytes -= dropped;
+  // Nothing at or below a snapshot is ever truncated: it is committed.
+  log.freshBytes -= dropped;
   log.entries.length = keep;
   log.sizes.length = keep;
   log.stored = logIndex(Math.min(log.stored, from - 1));
@@ -173,6 +180,25 @@ export function rebase<C>(log: RaftLog<C>, snapshot: SnapshotMeta): void {
   log.base = snapshot.configuration;
   log.baseIndex = snapshot.last.index;
   log.configs = log.configs.filter((row) => row.index > snapshot.last.index);
+  log.freshBytes = bytesBetween(log, logIndex(snapshot.last.index + 1), lastIndex(log));
+}
+
+/**
+ * Up to where the log may go after its snapshot: the newest `keepEntries` before it stay for slow followers, as long as
+ * they are not more than `keepBytes` (RAFT.md §5). Null: there is nothing to drop.
+ */
+export function compactionPoint<C>(log: RaftLog<C>, keep: { readonly entries: number; readonly bytes: number }): EntryId | null {
+  const end = Math.min(log.baseIndex, log.stored);
+  let first = end + 1;
+  let bytes = 0;
+  while (first - 1 > log.mark.index && end - first + 1 < keep.entries) {
+    bytes += sizeAt(log, logIndex(first - 1));
+    if (bytes > keep.bytes) break;
+    first -= 1;
+  }
+  const to = logIndex(first - 1);
+  const toTerm = to > log.mark.index ? termAt(log, to) : null;
+  return toTerm === null ? null : { term: toTerm, index: to };
 }
 
 /** Replaces the whole log by a received snapshot. `stored` follows when the write has finished. */
@@ -181,6 +207,7 @@ export function installSnapshot<C>(log: RaftLog<C>, snapshot: SnapshotMeta): voi
   log.entries = [];
   log.sizes = [];
   log.bytes = 0;
+  log.freshBytes = 0;
   log.configs = [];
   log.snapshot = snapshot;
   log.base = snapshot.configuration;

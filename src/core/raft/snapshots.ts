@@ -1,7 +1,7 @@
 import { invariant, logIndex, type MemberId } from "../base/index.ts";
 import { heardLeader } from "./election.ts";
 import { noteAnswer } from "./leadership.ts";
-import { compactLog, holds, installSnapshot, rebase, termAt } from "./log.ts";
+import { compactionPoint, compactLog, holds, installSnapshot, rebase } from "./log.ts";
 import { becomeSnapshot, type Peer } from "./progress.ts";
 import { checkRecovered, commitTo, notePeerMatch, replyAppend } from "./replication.ts";
 import { type Server, sendAfter, sendNow, trackPeers } from "./state.ts";
@@ -141,12 +141,11 @@ export function onSnapshotTaken<C>(server: Server<C>, meta: SnapshotMeta): void 
   invariant(meta.last.index <= server.applied, `a snapshot at ${meta.last.index}, but only ${server.applied} is applied`);
   if (log.snapshot !== null && meta.last.index < log.snapshot.last.index) return;
   rebase(log, meta);
-  const to = logIndex(Math.min(meta.last.index - server.settings.limits.keepEntries, log.stored));
-  const toTerm = to > log.mark.index ? termAt(log, to) : null;
-  if (toTerm !== null) {
-    const id = { term: toTerm, index: to };
-    compactLog(log, id);
-    server.out.compactTo = id;
+  const { keepEntries, keepBytes } = server.settings.limits;
+  const to = compactionPoint(log, { entries: keepEntries, bytes: keepBytes });
+  if (to !== null) {
+    compactLog(log, to);
+    server.out.compactTo = to;
   }
   for (const peer of server.peers.values()) restartStream(peer, meta);
 }

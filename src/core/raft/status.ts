@@ -21,7 +21,7 @@ export function statusOf<C>(server: Server<C>): Status {
     last: lastId(log),
     stored: log.stored,
     first: logIndex(log.mark.index + 1),
-    logBytes: log.bytes,
+    logBytes: log.freshBytes,
     snapshot: log.snapshot,
     configuration: config(server),
     configIndex: configIndex(log),

@@ -362,6 +362,7 @@ export type Status = {
   /** Last index known durable here. */
   readonly stored: LogIndex;
   readonly first: LogIndex;
+  /** Bytes of the entries after the newest snapshot: when it is large enough, the host takes the next one (RAFT.md §5). */
   readonly logBytes: number;
   readonly snapshot: SnapshotMeta | null;
   readonly configuration: Configuration;
@@ -408,7 +409,9 @@ export type Limits = {
   readonly uncommittedBytes: number;
   readonly unappliedBytes: number;
   readonly chunkBytes: number;
+  /** Entries kept behind a snapshot for slow followers, at most `keepBytes` of them. */
   readonly keepEntries: number;
+  readonly keepBytes: number;
   readonly pendingReads: number;
   readonly voters: number;
   readonly members: number;
