@@ -37,14 +37,7 @@ describe("the guardian process", () => {
     const guardian = make();
     await guardian.start();
     assert.equal(statSync(guardian.socketPath).mode & 0o777, 0o600);
-    const second = spawn(
-      process.execPath,
-      [...process.execArgv, "--import", "tsx", join(ROOT, "src/app/guardian/main.ts"), "--dir", guardian.directory],
-      {
-        cwd: ROOT,
-        stdio: ["ignore", "ignore", "pipe"],
-      },
-    );
+    const second = spawn(process.execPath, guardian.arguments, { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
     let said = "";
     second.stderr.on("data", (chunk: Buffer) => {
       said += chunk.toString();

@@ -151,10 +151,15 @@ export class GuardianUnderTest {
     return this.#output;
   }
 
+  /** Of node: the compiled program for compiled tests, else the source. */
+  get arguments(): string[] {
+    const program = COMPILED ? [join(ROOT, "dist/src/app/guardian/main.js")] : ["--import", "tsx", join(ROOT, "src/app/guardian/main.ts")];
+    return [...program, "--dir", this.directory];
+  }
+
   /** Starts the process; resolves when it takes connections. */
   async start(): Promise<void> {
-    const args = COMPILED ? [join(ROOT, "dist/src/app/guardian/main.js")] : ["--import", "tsx", join(ROOT, "src/app/guardian/main.ts")];
-    const child = spawn(process.execPath, [...args, "--dir", this.directory], { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(process.execPath, this.arguments, { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
     this.#child = child;
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`the guardian did not start: ${this.#output}`)), PATIENCE_MS);
