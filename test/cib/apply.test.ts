@@ -1,0 +1,305 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { incarnation, logIndex, memberId } from "../../src/core/base/index.ts";
+import {
+  apply,
+  attributeOf,
+  type CibState,
+  type Command,
+  type CommandResult,
+  canonicalText,
+  decodeSnapshot,
+  element,
+  emptyState,
+  encodeSnapshot,
+  type IntentDraft,
+  renderCib,
+  tsafeCovers,
+  walk,
+} from "../../src/core/cib/index.ts";
+
+/** Applies commands one after the other, one second apart; remembers the last answer. */
+class Log {
+  state: CibState = emptyState();
+  last: CommandResult | null = null;
+
+  run(...commands: readonly Command[]): this {
+    for (const command of commands) {
+      const index = logIndex(this.state.index + 1);
+      const applied = apply(this.state, index, { atMs: 1_700_000_000_000 + index * 1000, origin: null, command });
+      this.state = applied.state;
+      this.last = applied.result;
+    }
+    return this;
+  }
+
+  get code(): string | null {
+    return this.last?.ok === false ? this.last.code : null;
+  }
+}
+
+const inc = incarnation("i1");
+const hello = (id: number, of = inc, trips = 0): Command => ({
+  kind: "node.hello",
+  memberId: memberId(id),
+  incarnation: of,
+  guarantee: "guardian",
+  stopBoundMs: 4500,
+  trips,
+  version: "1",
+  featureLevelMax: 1,
+});
+const created: readonly Command[] = [
+  { kind: "cluster.create", clusterId: "00112233aabbccdd", name: "c", node: "n1", memberId: memberId(1) },
+  { kind: "node.join", node: "n2", memberId: memberId(2) },
+  hello(1),
+  hello(2),
+];
+const start = (log: Log, node = "n1", resource = "web"): IntentDraft => ({
+  resource,
+  node,
+  incarnation: log.state.nodes.get(node)?.incarnation ?? inc,
+  task: "start",
+  intervalMs: 0,
+  expectedRc: 0,
+  action: {
+    resource,
+    agentClass: "ocf",
+    provider: "quorate",
+    type: "dummy",
+    operation: "start",
+    intervalMs: 0,
+    timeoutMs: 20_000,
+    params: {},
+    meta: {},
+    node,
+    target: null,
+  },
+  digest: "d",
+  startFailureFatal: true,
+  stop: { timeoutMs: 20_000, stage: 0, exclusive: true },
+  actionId: 1,
+});
+const commitIntents = (log: Log, ...intents: readonly IntentDraft[]): Command => ({
+  kind: "intents.commit",
+  basedOn: log.state.index,
+  transition: 1,
+  intents,
+  cancels: [],
+});
+const result = (log: Log, rc: number, status: 0 | 2 = 0, covered = true): Command => {
+  const key = [...log.state.intents.keys()][0] ?? "none";
+  return {
+    kind: "results.record",
+    memberId: memberId(1),
+    incarnation: inc,
+    results: [{ key, rc, status, exitReason: null, execTimeMs: 5, covered }],
+  };
+};
+const started = (): Log => {
+  const log = new Log().run(...created);
+  log.run(commitIntents(log, start(log)));
+  return log.run(result(log, 0));
+};
+const edit = (id: string, before: string | null): Command => ({
+  kind: "config.edit",
+  edits: [{ section: "resources", id, before, after: element("primitive", { id, class: "ocf", type: "x" }) }],
+});
+
+describe("configuration", () => {
+  test("all edits of a command or none; compare-and-set per object", () => {
+    const log = new Log().run(...created, edit("a", null));
+    const epoch = log.state.epoch;
+    const changed = element("primitive", { id: "a", class: "ocf", type: "y" });
+    log.run({
+      kind: "config.edit",
+      edits: [
+        { section: "resources", id: "b", before: null, after: element("primitive", { id: "b" }) },
+        { section: "resources", id: "a", before: "something else", after: changed },
+      ],
+    });
+    assert.equal(log.code, "CIB_CONFLICT");
+    assert.equal(log.state.epoch, epoch);
+    assert.equal(log.state.sections.resources.objects.has("b"), false);
+    const before = canonicalText(element("primitive", { id: "a", class: "ocf", type: "x" }));
+    log.run({ kind: "config.edit", edits: [{ section: "resources", id: "a", before, after: changed }] });
+    assert.equal(log.code, null);
+    assert.equal(log.state.epoch, epoch + 1);
+  });
+
+  test("an object keeps its place when it is replaced", () => {
+    const log = new Log().run(...created, edit("z", null), edit("a", null));
+    const before = canonicalText(element("primitive", { id: "z", class: "ocf", type: "x" }));
+    const after = element("primitive", { id: "z", class: "ocf", type: "y" });
+    log.run({ kind: "config.edit", edits: [{ section: "resources", id: "z", before, after }] });
+    const cib = renderCib(log.state, { quorate: true, leader: "n1", forPolicy: false });
+    const ids = [...walk(cib)].filter((found) => found.name === "primitive").map((found) => attributeOf(found, "id"));
+    assert.deepEqual(ids, ["z", "a"]);
+  });
+});
+
+describe("intents and results", () => {
+  test("a plan made before a change that matters is refused", () => {
+    const log = new Log().run(...created);
+    const stale = commitIntents(log, start(log));
+    log.run(edit("a", null), stale);
+    assert.equal(log.code, "PLAN_STALE");
+    assert.equal(log.state.intents.size, 0);
+  });
+
+  test("an equal action joins the one in flight, another one of the resource is refused", () => {
+    const log = new Log().run(...created);
+    log.run(commitIntents(log, start(log)));
+    log.run(commitIntents(log, start(log)));
+    assert.equal(log.code, null);
+    assert.equal(log.state.intents.size, 1);
+    log.run(commitIntents(log, { ...start(log), task: "stop" }));
+    assert.equal(log.code, "INTENT_CONFLICT");
+  });
+
+  test("an intent of an old incarnation is refused", () => {
+    const log = new Log().run(...created);
+    const draft = start(log);
+    log.run(hello(1, incarnation("i2")));
+    log.run(commitIntents(log, draft));
+    assert.equal(log.code, "INCARNATION_OLD");
+  });
+
+  test("an expected result does not void plans, an unexpected one does and counts", () => {
+    const log = new Log().run(...created);
+    log.run(commitIntents(log, start(log)));
+    const changedAt = log.state.changedAt;
+    log.run(result(log, 0));
+    assert.equal(log.state.changedAt, changedAt);
+    const failing = new Log().run(...created);
+    failing.run(commitIntents(failing, start(failing)));
+    failing.run(result(failing, 1));
+    assert.equal(failing.state.changedAt, failing.state.index);
+    assert.equal(failing.state.nodes.get("n1")?.attributes.get("fail-count-web#start_0"), "INFINITY");
+    assert.ok(failing.state.nodes.get("n1")?.history.get("web")?.operations.has("web_last_failure_0"));
+  });
+
+  test("a result counts once, however often it comes", () => {
+    const log = new Log().run(...created);
+    log.run(commitIntents(log, start(log)));
+    const again = result(log, 1);
+    log.run(again, again, again);
+    assert.equal(log.state.nodes.get("n1")?.lastCallId, 1);
+  });
+
+  test("a failed start may have started: it counts as active until something proves the contrary", () => {
+    const log = new Log().run(...created);
+    log.run(commitIntents(log, start(log)));
+    log.run(result(log, 1, 2));
+    assert.equal(log.state.nodes.get("n1")?.history.get("web")?.active, true);
+  });
+});
+
+describe("nodes", () => {
+  test("the same incarnation coming back before it was fenced keeps what it runs", () => {
+    const log = started();
+    log.run({ kind: "node.lost", memberId: memberId(1), incarnation: inc, reason: "silent" });
+    assert.equal(log.state.nodes.get("n1")?.membership, "lost");
+    log.run(hello(1));
+    assert.equal(log.state.nodes.get("n1")?.membership, "online");
+    assert.equal(log.state.nodes.get("n1")?.history.get("web")?.active, true);
+  });
+
+  test("a new incarnation ends history, intents and transient attributes of the old one", () => {
+    const log = started();
+    log.run({ kind: "attribute.set", changes: [{ node: "n1", name: "x", value: "1" }] });
+    log.run(hello(1, incarnation("i2")));
+    const node = log.state.nodes.get("n1");
+    assert.equal(node?.history.size, 0);
+    assert.equal(node?.attributes.size, 0);
+  });
+
+  test("a fenced incarnation comes back only as another one, or with the proof that its stop plan was walked", () => {
+    const log = started();
+    log.run({ kind: "node.fenced", target: "n1", incarnation: inc, by: "device power", action: "reboot" });
+    assert.equal(log.state.nodes.get("n1")?.membership, "fenced");
+    log.run(hello(1));
+    assert.equal(log.code, "INCARNATION_FENCED");
+    log.run(hello(1, inc, 1));
+    assert.equal(log.state.nodes.get("n1")?.membership, "online");
+  });
+
+  test("a lost report about an old incarnation is refused", () => {
+    const log = started().run(hello(1, incarnation("i2")));
+    log.run({ kind: "node.lost", memberId: memberId(1), incarnation: inc, reason: "silent" });
+    assert.equal(log.code, "INCARNATION_OLD");
+  });
+
+  test("Tsafe covers a node only if everything that may run there is in its stop plan", () => {
+    const log = started();
+    const covered = log.state.nodes.get("n1");
+    assert.ok(covered && tsafeCovers(log.state, covered));
+    const bare = new Log().run(...created);
+    bare.run(commitIntents(bare, start(bare)));
+    bare.run(result(bare, 0, 0, false));
+    const node = bare.state.nodes.get("n1");
+    assert.ok(node && !tsafeCovers(bare.state, node));
+    const freeze = element("cluster_property_set", { id: "p" }, [
+      element("nvpair", { id: "q", name: "no-quorum-policy", value: "freeze" }),
+    ]);
+    log.run({ kind: "config.edit", edits: [{ section: "crm_config", id: "p", before: null, after: freeze }] });
+    const frozen = log.state.nodes.get("n1");
+    assert.ok(frozen && !tsafeCovers(log.state, frozen));
+  });
+});
+
+describe("sessions", () => {
+  test("a command of a session happens once; its repetition gets the same answer; a stranger is refused", () => {
+    const log = new Log().run(...created, { kind: "session.open" });
+    const client = log.state.index;
+    const proposal = { atMs: 1, origin: { client, sequence: 1 }, command: edit("a", null) };
+    const first = apply(log.state, logIndex(log.state.index + 1), proposal);
+    const second = apply(first.state, logIndex(first.state.index + 1), proposal);
+    assert.deepEqual(second.result, first.result);
+    assert.equal(second.state.epoch, first.state.epoch);
+    const stranger = apply(first.state, logIndex(first.state.index + 1), { ...proposal, origin: { client: 999, sequence: 1 } });
+    assert.equal(stranger.result.ok === false && stranger.result.code, "SESSION_EXPIRED");
+  });
+});
+
+describe("properties", () => {
+  const commands: readonly ((log: Log) => Command)[] = [
+    () => edit("a", null),
+    () => hello(1),
+    () => hello(2, incarnation("i2")),
+    (log) => commitIntents(log, start(log, "n2", "db")),
+    (log) => commitIntents(log, start(log)),
+    (log) => result(log, 0),
+    (log) => result(log, 1),
+    () => ({ kind: "node.lost", memberId: memberId(2), incarnation: inc, reason: "silent" }),
+    () => ({ kind: "node.fenced", target: "n2", incarnation: inc, by: "x", action: "off" }),
+    (log) => ({ kind: "fencing.request", target: "n2", action: "off", reason: "r", source: "policy", basedOn: log.state.index }),
+    () => ({ kind: "history.delete", selection: { resource: null, node: null, operation: null, intervalMs: null, scope: "all" } }),
+    () => ({ kind: "attribute.set", changes: [{ node: "n1", name: "k", value: "v" }] }),
+    () => ({ kind: "session.open" }),
+    () => ({ kind: "token.put", hash: "h", expiresMs: 9e15 }),
+  ];
+
+  test("any run is deterministic, never throws, and a snapshot holds all of it", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(commands.length - 1), { maxLength: 40 }), (picks) => {
+        const one = new Log().run(...created);
+        const other = new Log().run(...created);
+        for (const pick of picks) {
+          const command = commands[pick]?.(one);
+          if (command === undefined) continue;
+          one.run(command);
+          other.run(command);
+        }
+        const text = JSON.stringify(encodeSnapshot(one.state));
+        assert.equal(JSON.stringify(encodeSnapshot(other.state)), text);
+        const back = decodeSnapshot(JSON.parse(text));
+        assert.equal(JSON.stringify(encodeSnapshot(back)), text);
+        const facts = { quorate: true, leader: "n1", forPolicy: true };
+        assert.equal(canonicalText(renderCib(back, facts)), canonicalText(renderCib(one.state, facts)));
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
