@@ -132,6 +132,7 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
   }
   for (const edge of action.after) {
     if ((edge.effects & EFFECT.push) === 0 || edge.then.resource === resource) continue;
+    if (edge.then.resource !== null && resource.kind === "primitive" && isOwnCollective(resource, edge.then.resource)) continue;
     if (isStartLike(edge.then)) collect(planner, origin, edge.then, visited, reached);
   }
 }
