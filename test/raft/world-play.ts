@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type MemberId, memberId } from "../../src/core/base/index.ts";
 import { emptyConfiguration, memberIds } from "../../src/core/raft/index.ts";
+import { checkByIndex, checkLinearizable, describe } from "../support/linearizability.ts";
 import { World, type WorldOptions } from "./world.ts";
 
 type Host = NonNullable<ReturnType<World["leaderHost"]>>;
@@ -14,8 +15,8 @@ export function play(options: WorldOptions, forMs: number): World {
   for (let ms = 0; ms < forMs; ms += 20) {
     world.run(20);
     const dice = random.below(100);
-    if (dice < 40) world.propose(any(), `c${ms}`);
-    else if (dice < 60) world.read(any());
+    if (dice < 40) world.write(any(), `k${random.below(4)}`);
+    else if (dice < 60) world.read(any(), `k${random.below(4)}`);
     else if (dice < 63) disturbMembership(world, any());
     else if (dice < 65) world.transfer(any(), random.below(2) === 0 ? null : any().id);
     else if (options.leaseReads && dice < 66) transferAndIsolate(world);
@@ -23,6 +24,10 @@ export function play(options: WorldOptions, forMs: number): World {
   }
   world.heal();
   finish(world);
+  world.checkLogMatching();
+  assert.equal(checkByIndex(world.wholeHistory()), null, "C1 by index");
+  const verdict = checkLinearizable(world.wholeHistory());
+  assert.ok(verdict.kind !== "violation", `C1: ${verdict.kind === "violation" ? describe(verdict.stuck) : ""}`);
   return world;
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { World } from "./world.ts";
 import { play } from "./world-play.ts";
 
 /** `RAFT_SEEDS` multiplies the number of seeds, for long runs by hand. */
@@ -39,6 +40,35 @@ test("lease reads are never stale under faults and clock drift", () => {
     leased += play({ seed, members: 3, faults: true, leaseReads: true }, 8000).counts.leaseReads;
   });
   assert.ok(leased > 100, `only ${leased} lease reads`);
+});
+
+test("L7: an idle cluster sends two messages a heartbeat and peer, and no more", () => {
+  const world = new World({ seed: 3, members: 5, faults: false });
+  world.run(3000);
+  const before = world.messages;
+  world.run(10_000);
+  const perSecond = (world.messages - before) / 10;
+  assert.ok(perSecond <= 5 * (1000 / 50) * 2, `${perSecond} messages a second`);
+});
+
+test("L5: after the crash of a leader writes go on within 10 E, in the middle within 2 E", (context) => {
+  const gaps: number[] = [];
+  for (let seed = 1; seed <= 60; seed += 1) {
+    const world = new World({ seed, members: 3, faults: false });
+    world.run(2000);
+    const leader = world.leaderHost();
+    assert.ok(leader !== null);
+    world.crash(leader);
+    const began = world.now;
+    const commits = world.counts.commits;
+    // The new leader's empty entry is the first commit; it opens the way for all others.
+    while (world.counts.commits === commits && world.now < began + 10_000) world.advance();
+    gaps.push(world.now - began);
+  }
+  gaps.sort((a, b) => a - b);
+  const middle = gaps[gaps.length / 2] ?? 0;
+  context.diagnostic(`p50 ${middle} ms, worst ${gaps.at(-1)} ms`);
+  assert.ok(middle <= 600 && (gaps.at(-1) ?? 0) <= 3000, `p50 ${middle} ms, worst ${gaps.at(-1)} ms`);
 });
 
 test("the same seed gives the same run, bit for bit", () => {

@@ -19,6 +19,7 @@ import {
   type Status,
   type WriteTicket,
 } from "../../src/core/raft/index.ts";
+import type { Operation } from "../support/linearizability.ts";
 
 /** What is durable on one member: it survives a crash, everything else does not. */
 type Disk = {
@@ -88,6 +89,13 @@ export class World {
   readonly committed = new Map<number, { readonly term: number; readonly chain: string; readonly inTerm: number }>();
   #highest = 0;
   #context = 0;
+  /** Text of the data entry at each committed index, and what clients saw: for the linearizability checks. */
+  readonly #texts: (string | null)[] = [];
+  readonly #applied = new Set<string>();
+  readonly history: Operation[] = [];
+  readonly #writes = new Map<string, { readonly client: number; readonly callAt: number }>();
+  readonly #asked = new Map<number, { readonly client: number; readonly key: string; readonly callAt: number }>();
+  messages = 0;
   readonly #reads = new Map<number, number>();
   readonly counts = {
     elections: 0,
@@ -247,8 +255,16 @@ export class World {
     this.step(host, { kind: "propose", context: this.#context, commands: [text] });
   }
 
-  read(host: Host): void {
+  /** Writes a value nobody else writes; its end is seen where it was proposed. */
+  write(host: Host, key: string): void {
+    const text = `${key}=${this.#context}`;
+    this.#writes.set(text, { client: host.id, callAt: this.now });
+    this.propose(host, text);
+  }
+
+  read(host: Host, key = "k0"): void {
     this.#context += 1;
+    this.#asked.set(this.#context, { client: host.id, key, callAt: this.now });
     this.#reads.set(this.#context, this.#highest);
     this.step(host, { kind: "readIndex", context: this.#context, nowMs: this.clock(host) });
   }
@@ -302,6 +318,7 @@ export class World {
       if (read.kind !== "ready" || since === undefined) continue;
       this.counts.reads += 1;
       if (read.lease) this.counts.leaseReads += 1;
+      this.#noteRead(read.context, read.index);
       assert.ok(
         read.index >= since,
         `stale read: index ${read.index}, but ${since} was committed before it was asked (lease ${read.lease})`,
@@ -310,6 +327,58 @@ export class World {
     for (const answer of ready.answers) {
       if (answer.kind === "change" && answer.outcome.kind === "done") this.counts.changes += 1;
       if (answer.kind === "transfer" && answer.outcome.kind === "done") this.counts.transfers += 1;
+    }
+  }
+
+  #noteRead(context: number, index: number): void {
+    const asked = this.#asked.get(context);
+    if (asked === undefined) return;
+    const { client, key, callAt } = asked;
+    let result: string | null = null;
+    for (let at = index; at > 0 && result === null; at -= 1) {
+      const text = this.#texts[at];
+      if (text?.startsWith(`${key}=`)) result = text;
+    }
+    this.history.push({ op: "read", client, key, callAt, returnAt: this.now, index, result });
+  }
+
+  /** A forwarded proposal that the network doubled counts once, as the sessions of the state machine see to. */
+  #once(entry: Entry<string>): string | null {
+    if (entry.kind !== "data" || this.#applied.has(entry.data)) return null;
+    this.#applied.add(entry.data);
+    return entry.data;
+  }
+
+  #noteWrite(host: Host, index: number, text: string): void {
+    const write = this.#writes.get(text);
+    if (write === undefined || write.client !== host.id) return;
+    this.#writes.delete(text);
+    this.history.push({ op: "write", key: text.split("=")[0] ?? "", value: text, returnAt: this.now, index, ...write });
+  }
+
+  /** The history with the writes whose end nobody saw: they may have happened at any time, or never. */
+  wholeHistory(): readonly Operation[] {
+    // What never got into the log did not happen.
+    const open = [...this.#writes].flatMap(([text, write]): Operation[] => {
+      const index = this.#texts.indexOf(text);
+      return index < 0 ? [] : [{ op: "write", key: text.split("=")[0] ?? "", value: text, index, ...write }];
+    });
+    return [...this.history, ...open];
+  }
+
+  /** S3 at the end of a run: the same index and term mean the same entries before. */
+  checkLogMatching(): void {
+    const logs = [...this.hosts.values()].map((host) => new Map(host.disk.entries.map((entry) => [entry.index, entry.term] as const)));
+    for (const [n, one] of logs.entries()) {
+      for (const other of logs.slice(n + 1)) {
+        let agreed = false;
+        for (const index of [...one.keys()].sort((a, b) => b - a)) {
+          if (!other.has(index)) continue;
+          const same = one.get(index) === other.get(index);
+          assert.ok(same || !agreed, `S3: two logs agree above ${index} and differ there`);
+          agreed = agreed || same;
+        }
+      }
     }
   }
 
@@ -322,8 +391,10 @@ export class World {
       if (known === undefined) {
         this.committed.set(entry.index, { term: entry.term, chain: host.chain, inTerm: host.core?.status().term ?? 0 });
         this.counts.commits += 1;
+        this.#texts[entry.index] = this.#once(entry);
       } else assert.equal(host.chain, known.chain, `S5: member ${host.id} applies something else at ${entry.index}`);
       this.#highest = Math.max(this.#highest, entry.index);
+      if (entry.kind === "data" && this.#texts[entry.index] === entry.data) this.#noteWrite(host, entry.index, entry.data);
     }
     const last = ready.commit.at(-1);
     if (last !== undefined) host.core?.step({ kind: "applied", index: last.index });
@@ -410,6 +481,7 @@ export class World {
   }
 
   #post(host: Host, to: MemberId, message: Message<string>): void {
+    this.messages += 1;
     this.#checkPromise(host, message);
     if (this.#cut.has(`${host.id}>${to}`)) return;
     const faulty = this.options.faults && this.random.below(100);

@@ -172,12 +172,13 @@ function checkKey(key: string, all: readonly Operation[], statesMax: number): Ve
 /**
  * The check by log index, where results carry it: replays in the order of the index, compares results, and requires
  * that order to respect real time (an operation that returned before another was called has a smaller index, for
- * reads a smaller or equal one). Returns the first offence in words, or null. Operations without an index are left out.
+ * reads a smaller or equal one). Returns the first offence in words, or null. Operations without an index are left out, so
+ * every write that took effect must have one, also if its client never heard of it.
  */
 export function checkByIndex(history: readonly Operation[]): string | null {
   const rank = (operation: Operation): number => (operation.op === "read" ? 1 : 0);
   const known = history
-    .filter((operation) => operation.index !== undefined && operation.returnAt !== undefined)
+    .filter((operation) => operation.index !== undefined)
     .sort((a, b) => (a.index ?? 0) - (b.index ?? 0) || rank(a) - rank(b) || a.callAt - b.callAt);
   return replay(known) ?? realTime(known);
 }
@@ -200,13 +201,17 @@ function realTime(ordered: readonly Operation[]): string | null {
   // Seen from the end: none of the later operations may have returned before an earlier one was called.
   let earliest: Operation | null = null;
   for (const operation of [...ordered].reverse()) {
-    if (earliest !== null && (earliest.returnAt ?? 0) < operation.callAt) {
+    if (earliest !== null && endOf(earliest) < operation.callAt) {
       const equalReads = earliest.op === "read" && operation.op === "read" && earliest.index === operation.index;
       if (!equalReads) return `${describe(operation)} was called after ${describe(earliest)} had returned, yet comes before it`;
     }
-    if (earliest === null || (operation.returnAt ?? 0) < (earliest.returnAt ?? 0)) earliest = operation;
+    if (earliest === null || endOf(operation) < endOf(earliest)) earliest = operation;
   }
   return null;
+}
+
+function endOf(operation: Operation): number {
+  return operation.returnAt ?? Number.POSITIVE_INFINITY;
 }
 
 export function describe(operation: Operation): string {
