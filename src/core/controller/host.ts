@@ -9,6 +9,8 @@ export interface Host {
   readonly nowMs: number;
   readonly wallMs: number;
   readonly state: CibState;
+  /** How long the applied cluster clock has stood where it is, by this node's monotonic clock, milliseconds. */
+  readonly clockAgeMs: number;
   readonly raft: RaftCore<Proposal>;
   /** Taken anew after each event. */
   readonly raftStatus: Status;
@@ -20,9 +22,15 @@ export interface Host {
   log(level: "error" | "warn" | "info" | "debug", facts: Readonly<Record<string, unknown>>, text: string): void;
 }
 
-/** The cluster's time as this node would stamp it: its wall clock, never below what was applied (RAFT.md §7). */
-export function stampMs(host: Pick<Host, "state" | "wallMs">): number {
-  return Math.max(host.state.clockMs, Math.floor(host.wallMs));
+/** A leader whose wall clock is behind the cluster's lets the cluster's time run this much slower until it has caught up. */
+const CLOCK_SLEW = 0.5;
+
+/**
+ * The cluster's time as this node would stamp it: its wall clock, never below what was applied. A clock that is behind
+ * does not stop the cluster's time, which timers of all kinds wait for; it slows it (RAFT.md §7, slewed).
+ */
+export function stampMs(host: Pick<Host, "state" | "wallMs" | "clockAgeMs">): number {
+  return Math.max(host.state.clockMs + Math.floor(host.clockAgeMs * CLOCK_SLEW), Math.floor(host.wallMs));
 }
 
 /** The refusal of `apply` in an outcome, or null when the command was applied (or nothing is known). */

@@ -50,6 +50,7 @@ export class NodeCore implements Host {
   #held: Entry<Proposal>[] = [];
   #plannerEntries: PlannerEntry[] = [];
   #plannerUp = false;
+  #clockChangedMs: number;
   #snapshotUnderWay = false;
   #nextDutiesMs = 0;
 
@@ -58,6 +59,7 @@ export class NodeCore implements Host {
     this.timing = { ...DEFAULT_NODE_TIMING, ...options.timing };
     this.nowMs = options.startMs;
     this.#state = options.state;
+    this.#clockChangedMs = options.startMs;
     this.raft = options.createRaft<Proposal>({
       id: options.memberId,
       boot: options.boot,
@@ -77,6 +79,10 @@ export class NodeCore implements Host {
 
   get state(): CibState {
     return this.#state;
+  }
+
+  get clockAgeMs(): number {
+    return this.nowMs - this.#clockChangedMs;
   }
 
   get raftStatus(): Status {
@@ -282,6 +288,7 @@ export class NodeCore implements Host {
       return;
     }
     const { state, result } = apply(this.#state, entry.index, entry.data);
+    if (state.clockMs !== this.#state.clockMs) this.#clockChangedMs = this.nowMs;
     this.#state = state;
     this.#plannerEntries.push({ index: entry.index, proposal: entry.data });
     this.#proposals.applied(entry.index, entry.term, result);
@@ -299,6 +306,7 @@ export class NodeCore implements Host {
     invariant(state.index === last.index, `the snapshot at ${last.index} holds the state at ${state.index}`);
     this.#installing = null;
     this.#state = state;
+    this.#clockChangedMs = this.nowMs;
     this.#plannerEntries = [];
     if (this.#plannerUp) this.emit({ kind: "planner", message: { kind: "load", state } });
     this.emit({ kind: "watch", event: { kind: "reset" }, index: state.index });
