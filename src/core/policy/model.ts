@@ -6,9 +6,7 @@ import type { PolicyNode } from "./model-node.ts";
 import type { Resource } from "./model-resource.ts";
 import type { ClusterOptions } from "./model-values.ts";
 import type { NodeTable } from "./node-table.ts";
-import type { Block } from "./unpack/blocks.ts";
-import type { HistoryIndex } from "./unpack/history.ts";
-import type { Lookup } from "./unpack/rules.ts";
+import type { Block, HistoryIndex, Lookup } from "./unpack/index.ts";
 
 /** What the caller may ask of a run beyond the plan itself. */
 export type ScheduleOptions = {

@@ -1,5 +1,5 @@
 import { INFINITY_SCORE } from "../../base/index.ts";
-import { insertByDependent, insertByPrimary } from "../constrain/colocations.ts";
+import { insertByDependent, insertByPrimary } from "../constrain/index.ts";
 import type { Colocation } from "../model-constraints.ts";
 import type { Resource } from "../model-resource.ts";
 import type { Assignment } from "./context.ts";

@@ -1,5 +1,5 @@
 import { addScores, INFINITY_SCORE, type Score } from "../../base/index.ts";
-import { withGroupLocations } from "../constrain/locations.ts";
+import { withGroupLocations } from "../constrain/index.ts";
 import type { Colocation } from "../model-constraints.ts";
 import type { PolicyNode } from "../model-node.ts";
 import type { Resource } from "../model-resource.ts";

@@ -4,7 +4,7 @@ import type { PolicyNode } from "../model-node.ts";
 import { currentNodeOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { MINUS_INFINITY, ROLE } from "../model-values.ts";
-import { addScoreEverywhere } from "../unpack/scores.ts";
+import { addScoreEverywhere } from "../unpack/index.ts";
 import { assign } from "./assign.ts";
 import { chooseNode } from "./choose.ts";
 import { type Assignment, anyUsable } from "./context.ts";

@@ -4,13 +4,15 @@ import type { Model } from "../model.ts";
 import { descendantsOf, primitivesOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { DISCOVERY, MINUS_INFINITY } from "../model-values.ts";
-import { nodeFailCounts, noteRecheck, parseInteger, reachesThreshold } from "../unpack/index.ts";
-import { addScore, banTarget } from "../unpack/scores.ts";
+import { addScore, banTarget, nodeFailCounts, noteRecheck, parseInteger, reachesThreshold } from "../unpack/index.ts";
 import { addImplicitColocations, containerIsNode, readColocation } from "./colocations.ts";
 import { addHealthLocations, applyLocations, readLocation } from "./locations.ts";
 import { readOrder } from "./orders.ts";
 import { References } from "./references.ts";
 import { readTicket } from "./tickets.ts";
+
+export { insertByDependent, insertByPrimary } from "./colocations.ts";
+export { withGroupLocations } from "./locations.ts";
 
 /** Reads constraints and builds every node table (assignment.md 4), each score with its reason. */
 export function constrain(model: Model): void {

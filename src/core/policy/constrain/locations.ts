@@ -6,9 +6,7 @@ import type { PolicyNode } from "../model-node.ts";
 import { currentNodeOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { DISCOVERY, type Discovery, ROLE, type Role } from "../model-values.ts";
-import { parametersOf, parseRole, parseScore } from "../unpack/index.ts";
-import { nodeByName } from "../unpack/nodes.ts";
-import { evaluateRule, type RuleContext, substitute } from "../unpack/rules.ts";
+import { evaluateRule, nodeByName, parametersOf, parseRole, parseScore, type RuleContext, substitute } from "../unpack/index.ts";
 import { type References, setsOf } from "./references.ts";
 
 /** What a set or the constraint says in general. */

@@ -4,9 +4,7 @@ import type { LossPolicy, Ticket, TicketConstraint } from "../model-constraints.
 import { primitivesOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { MINUS_INFINITY, ROLE, type Role } from "../model-values.ts";
-import { fenceNode, parseRole } from "../unpack/index.ts";
-import { blockResource } from "../unpack/presence.ts";
-import { addScoreEverywhere } from "../unpack/scores.ts";
+import { addScoreEverywhere, blockResource, fenceNode, parseRole } from "../unpack/index.ts";
 import { type References, setsOf } from "./references.ts";
 
 /** Reads one `rsc_ticket` and lets it act (status.md 25). */

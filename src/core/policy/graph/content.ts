@@ -15,8 +15,7 @@ import {
   type Planner,
   parametersDigest,
 } from "../plan/index.ts";
-import { parseDate } from "../unpack/dates.ts";
-import { parseSimpleDurationMs } from "../unpack/values.ts";
+import { parseDate, parseSimpleDurationMs } from "../unpack/index.ts";
 import { isInput } from "./emit.ts";
 
 /** The name people and agents know (FORMAT: anonymous instances by the bare id, removed ones as history has them). */

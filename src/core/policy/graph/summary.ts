@@ -112,7 +112,7 @@ function summarizeSameRole(planner: Planner, at: Situation, lines: SummaryLine[]
 
 function summarizeRoleChange(planner: Planner, at: Situation, lines: SummaryLine[]): void {
   const { resource, start, stop } = at;
-  if (stop !== null && (at.target === ROLE.stopped || (start?.blocked))) {
+  if (stop !== null && (at.target === ROLE.stopped || start?.blocked)) {
     pushStops(planner, lines, at);
   } else if (stop !== null && resource.failed && resource.failedStop) push(lines, at, "Recover", start);
   else if (at.current !== null && at.next !== null && at.current !== at.next) push(lines, at, "Move", stop);

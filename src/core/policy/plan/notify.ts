@@ -265,7 +265,7 @@ function notifyFencing(planner: Planner, clone: Resource, points: PhasePoints, p
     for (const { resource } of picture.active) {
       for (const node of resource.activeNodes) {
         const ownStop = planner.first(resource, "stop_0", node);
-        if (resource === victim || (ownStop?.needed)) continue;
+        if (resource === victim || ownStop?.needed) continue;
         const action = notifyOne(planner, points, "post", resource, node, phase);
         if (action === null) continue;
         post.precede(action, seq);

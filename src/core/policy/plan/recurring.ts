@@ -60,7 +60,7 @@ function planForActive(planner: Planner, resource: Resource, operation: Operatio
     return;
   }
   const action = planner.request({ resource, task: operation.name, intervalMs: operation.intervalMs, node, optional });
-  if ((start?.blocked) || !node.online || node.unclean) action.runnable = false;
+  if (start?.blocked || !node.online || node.unclean) action.runnable = false;
   if (resource.nextRole === ROLE.promoted) action.expectedRc = 8;
   if (!resource.managed) return;
   planner.addRelation({ resource, key: "start_0" }, action, EFFECT.push | EFFECT.gate);

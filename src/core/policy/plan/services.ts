@@ -3,13 +3,17 @@ import type { Model } from "../model.ts";
 import type { HistoryEntry } from "../model-history.ts";
 import type { PolicyNode } from "../model-node.ts";
 import type { Resource } from "../model-resource.ts";
-import { addressIsHost, compareDigests, type DigestFinding } from "../unpack/digests.ts";
-import { effectiveFailCount as failCount, nodeFailCounts, rawFailCount } from "../unpack/fail-counts.ts";
-import { parametersOf } from "../unpack/parameters.ts";
+import {
+  addressIsHost,
+  compareDigests,
+  type DigestFinding,
+  effectiveFailCount as failCount,
+  nodeFailCounts,
+  parametersOf,
+  rawFailCount,
+} from "../unpack/index.ts";
 
-export { actionParameters } from "../unpack/digests.ts";
-export { canFence, fenceNode } from "../unpack/fencing.ts";
-export { operationElement, operationSettings, operationTimeoutMs } from "../unpack/operations.ts";
+export { actionParameters, canFence, fenceNode, operationElement, operationSettings, operationTimeoutMs } from "../unpack/index.ts";
 
 /** Names that a secure digest leaves out for fence devices (status.md 22.3). */
 const PRIVATE = new Set(["passwd", "password", "user"]);

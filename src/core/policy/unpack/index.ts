@@ -11,6 +11,15 @@ import type { Clock, Lookup } from "./rules.ts";
 import { unpackStatus } from "./status.ts";
 import { compareVersions, isTrue, parseBoolean, parseInteger } from "./values.ts";
 
+export type { Block } from "./blocks.ts";
+export { parseDate } from "./dates.ts";
+export { rawFailCount } from "./fail-counts.ts";
+export type { HistoryIndex } from "./history.ts";
+export { nodeByName } from "./nodes.ts";
+export { blockResource } from "./presence.ts";
+export { evaluateRule, type Lookup, type RuleContext, substitute } from "./rules.ts";
+export { addScore, addScoreEverywhere, banTarget } from "./scores.ts";
+
 /** The feature set whose CIBs this engine understands; newer ones are refused (status.md 1.1). */
 export const FEATURE_SET = "3.20.5";
 
