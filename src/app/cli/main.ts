@@ -21,6 +21,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const color = line.options.display === "color";
   const terminalOptions = { color, force: line.options.force, no: line.options.no };
   if (line.words[0] === "simulate") return simulate(line.words.slice(1));
+  if (line.words[0] === "import") return importPacemaker(line.words.slice(1));
   if (line.file !== null && line.file !== "-" && !existsSync(line.file)) {
     processTerminal({ ...terminalOptions, interactive: false }).error(`cannot read ${line.file}`);
     return EXIT_NO_FILE;
@@ -139,6 +140,18 @@ async function simulate(args: readonly string[]): Promise<number> {
   const { runSimulate } = await import("./simulate.ts");
   return runSimulate(args, {
     stdin: process.stdin,
+    write: (text) => {
+      process.stdout.write(text);
+    },
+    error: (text) => {
+      process.stderr.write(text);
+    },
+  });
+}
+
+async function importPacemaker(args: readonly string[]): Promise<number> {
+  const { runImport } = await import("./import.ts");
+  return runImport(args, {
     write: (text) => {
       process.stdout.write(text);
     },

@@ -161,8 +161,10 @@ function canPromote(object: CrmObject): boolean {
   );
 }
 
+/** A template may be meant for clones; a bundle and the resource in it behave like a clone. */
 function cloneMetaInside(object: CrmObject, name: string): boolean {
-  return object.type === "rsc_template" && metaAttributesOf("clone").includes(name);
+  const passedOn = object.type === "rsc_template" || object.type === "bundle" || object.parent?.type === "bundle";
+  return passedOn && metaAttributesOf("clone").includes(name);
 }
 
 function checkOperations(objects: readonly CrmObject[], add: Add): void {
