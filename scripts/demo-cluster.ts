@@ -71,6 +71,14 @@ export class DemoCluster {
     this.startDaemon(node);
   }
 
+  /** Settings of every daemon, for its next start. */
+  configureDaemons(settings: Readonly<Record<string, unknown>>): void {
+    for (const node of this.nodes) {
+      mkdirSync(node.directory, { recursive: true });
+      writeFileSync(join(node.directory, "quorated.json"), JSON.stringify(settings));
+    }
+  }
+
   startGuardian(node: DemoNode): void {
     this.#spawn(node, "quorate-guardian", "guardian", ["--dir", node.directory, "--node", node.name, "--self-fence", "kill"]);
   }
@@ -201,13 +209,6 @@ export class DemoCluster {
       }
     });
     return texts.join("\n");
-  }
-
-  /** Writes a file beside the nodes. */
-  write(name: string, text: string): string {
-    const path = join(this.base, name);
-    writeFileSync(path, text);
-    return path;
   }
 }
 

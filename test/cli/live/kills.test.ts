@@ -13,6 +13,11 @@ const SEED = Number(process.env["QUORATE_SEED"] ?? "7");
 const DAEMON_KILLS = Number(process.env["QUORATE_DAEMON_KILLS"] ?? "50");
 const GUARDIAN_KILLS = Number(process.env["QUORATE_GUARDIAN_KILLS"] ?? "10");
 
+/** A node that does not listen is passed over after this time, milliseconds. */
+const CONNECT_MS = 50;
+/** Longer than a busy machine takes to start a daemon: what is tested is the restart, not the machine. */
+const SELF_FENCE_MS = 30_000;
+
 /** Writes one attribute after the other to whoever answers, and remembers what was acknowledged. */
 class Writer {
   readonly acknowledged: string[] = [];
@@ -37,7 +42,8 @@ class Writer {
       const node = this.#cluster.nodes[number % this.#cluster.nodes.length]!;
       const name = `change-${number}`;
       try {
-        await this.#cluster.request(node, "node.attribute", { node: "n1", name, value: "1", lifetime: "forever" }, 5_000);
+        const api = await this.#cluster.api(node, CONNECT_MS);
+        await api.request("node.attribute", { node: "n1", name, value: "1", lifetime: "forever" }, { timeoutMs: 5_000 });
         this.acknowledged.push(name);
       } catch (error) {
         // Refused, unknown or nobody there: only what was acknowledged is promised.
@@ -50,6 +56,7 @@ class Writer {
 async function prepare(): Promise<{ cluster: DemoCluster; ledger: string; writer: Writer }> {
   const cluster = await DemoCluster.create(mkdtempSync(join(tmpdir(), "quorate-demo-")), 3);
   after(() => cluster.destroy());
+  cluster.configureDaemons({ selfFenceMs: SELF_FENCE_MS });
   await cluster.form("kills");
   const ledger = join(cluster.base, "ledger");
   const lines = ["a", "b", "c", "d", "e", "f"].map(
