@@ -10,8 +10,8 @@ import { attributeOf, type Element, walk } from "../../../src/core/cib/index.ts"
 import { ApiFault } from "../../../src/io/api/index.ts";
 
 const SEED = Number(process.env["QUORATE_SEED"] ?? "7");
-const DAEMON_KILLS = Number(process.env["QUORATE_DAEMON_KILLS"] ?? "50");
-const GUARDIAN_KILLS = Number(process.env["QUORATE_GUARDIAN_KILLS"] ?? "10");
+const DAEMON_KILLS = Number(process.env["QUORATE_DAEMON_KILLS"] ?? "20");
+const GUARDIAN_KILLS = Number(process.env["QUORATE_GUARDIAN_KILLS"] ?? "5");
 
 /** A node that does not listen is passed over after this time, milliseconds. */
 const CONNECT_MS = 50;
