@@ -9,8 +9,10 @@ const LOOK_MS = 20;
 
 export type LiveNode = { readonly name: string; readonly directory: string; readonly port: number; readonly socket: string };
 
-/** The checkout; programs run from its `dist`, as in production. */
+/** The checkout; programs run from its `dist`, as in production. `QUORATE_LIVE_ROOT` names another installation to test. */
 export function checkoutRoot(): string {
+  const named = process.env["QUORATE_LIVE_ROOT"];
+  if (named !== undefined && named !== "") return named;
   let place = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(place, "package.json"))) place = dirname(place);
   return place.endsWith("dist") ? dirname(place) : place;

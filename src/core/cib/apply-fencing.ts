@@ -83,6 +83,17 @@ export function applyFencingFailed(state: CibState, command: Of<"fencing.failed"
   return accepted({ ...state, fencing, fencingHistory: withRecord(state, record) }, { voidsPlans: false });
 }
 
+/** Takes back a request of the policy engine, unless a device is already at work: that cannot be called back. */
+export function applyFencingWithdraw(state: CibState, command: Of<"fencing.withdraw">): Change {
+  const request = state.fencing.get(command.target);
+  if (request === undefined || request.id !== command.request || request.source !== "policy") {
+    return refused("FENCING_UNKNOWN", `no such request to fence ${command.target}`);
+  }
+  if (command.basedOn < state.changedAt) return refused("PLAN_STALE", `something changed at ${state.changedAt}`);
+  if (request.current !== null) return refused("FENCING_UNDER_WAY", `${request.current.device} is fencing ${command.target} at this moment`);
+  return accepted({ ...state, fencing: state.fencing.delete(command.target) }, { voidsPlans: false });
+}
+
 /** Proof that the incarnation ended. Another incarnation that came up meanwhile is left alone. */
 export function applyFenced(state: CibState, command: Of<"node.fenced">): Change {
   const node = state.nodes.get(command.target);

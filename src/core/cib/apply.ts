@@ -1,6 +1,6 @@
 import { type LogIndex, logIndex, unreachable } from "../base/index.ts";
 import { applyAttributes, applyFailCount, applyHistoryDelete } from "./apply-attributes.ts";
-import { applyAttempt, applyFenced, applyFencingFailed, applyFencingRequest, applyFencingResult } from "./apply-fencing.ts";
+import { applyAttempt, applyFenced, applyFencingFailed, applyFencingRequest, applyFencingResult, applyFencingWithdraw } from "./apply-fencing.ts";
 import { applyIntents, applyResults } from "./apply-intents.ts";
 import { applyDetach, applyForget, applyHello, applyJoin, applyLeave, applyLost } from "./apply-node.ts";
 import { applySession, closeIdleSessions, openSession } from "./apply-session.ts";
@@ -81,6 +81,8 @@ function reduce(state: CibState, index: LogIndex, command: Command): Change {
       return applyFencingResult(state, command);
     case "fencing.failed":
       return applyFencingFailed(state, command);
+    case "fencing.withdraw":
+      return applyFencingWithdraw(state, command);
     case "node.fenced":
       return applyFenced(state, command);
     case "token.put":

@@ -182,6 +182,8 @@ export type Command =
       readonly reason: string;
       readonly retryAtMs: number;
     }
+  /** The policy engine no longer asks for it, and no device is at work. */
+  | { readonly kind: "fencing.withdraw"; readonly target: string; readonly request: number; readonly basedOn: LogIndex }
   /** Proof that nothing of this incarnation runs any more. `by`: device id, `tsafe`, or `operator` (confirmed by hand). */
   | {
       readonly kind: "node.fenced";

@@ -52,6 +52,8 @@ export function describeCommand(command: Command, result: CommandResult): Told {
       );
     case "fencing.failed":
       return told("warn", { target: command.target, reason: command.reason }, "fencing failed");
+    case "fencing.withdraw":
+      return told("info", { target: command.target }, "a node need no longer be fenced");
     case "node.fenced":
       return told("warn", { target: command.target, by: command.by }, "a node is fenced");
     case "policy.failed":

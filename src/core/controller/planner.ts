@@ -241,7 +241,7 @@ export class Planner {
   /** Compares the walk with the state, then hands out what may begin. */
   #step(running: Running): void {
     for (const action of running.walk.sent()) this.#settle(running, action);
-    const commands: Command[] = [];
+    const commands: Command[] = [...this.#withdrawals(running)];
     const intents: IntentDraft[] = [];
     const cancels: CancelDraft[] = [];
     const room = this.#room(running);
@@ -260,6 +260,18 @@ export class Planner {
     const idle = running.walk.finished() && this.#state.intents.size === 0 && this.#state.fencing.size === 0;
     const index = this.#state.index;
     this.#out.push({ kind: "progress", session: this.#session, index, waiting: counts.waiting, sent: counts.sent, idle });
+  }
+
+  /** Requests to fence that this plan no longer makes: their cause was cleaned up, or the node came back. */
+  #withdrawals(running: Running): readonly Command[] {
+    const wanted = new Set<string>();
+    for (const action of running.walk.graph.actions) if (action.kind === "fence" && action.task !== "on") wanted.add(action.node);
+    const commands: Command[] = [];
+    for (const request of this.#state.fencing.values()) {
+      if (request.source !== "policy" || request.current !== null || wanted.has(request.target)) continue;
+      commands.push({ kind: "fencing.withdraw", target: request.target, request: request.id, basedOn: running.basedOn });
+    }
+    return commands;
   }
 
   #settle(running: Running, action: GraphAction): void {
