@@ -162,7 +162,8 @@ function compareEntry(planner: Planner, resource: Resource, node: PolicyNode, en
 }
 
 function forceRestart(planner: Planner, resource: Resource, node: PolicyNode): void {
-  const start = planner.request({ resource, task: "start", node, optional: false });
+  // Without a node: wherever the resource is going to start, that start is needed (A11, section 1).
+  const start = planner.request({ resource, task: "start", node: null, optional: false });
   start.reason = "resource definition change";
   requireForDevice(planner, resource, node, "Device parameters changed");
 }

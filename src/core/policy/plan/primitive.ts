@@ -87,7 +87,7 @@ function planBounce(planner: Planner, course: Course): void {
     else if (resource.failed) needPromote = resource.nextRole === ROLE.promoted;
     else if (resource.blocked) needStop = true;
     else if (resource.role > ROLE.started && course.current !== null && course.next !== null) {
-      needStop = planner.first(resource, "start_0", course.next)?.needed === true;
+      needStop = planner.actionsOf(resource, "start_0").some((start) => start.needed);
     }
   }
   if (resource.role === ROLE.stopped || resource.activeNodes.length === 0) return;
