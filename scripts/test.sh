@@ -52,13 +52,17 @@ stage build 180 npm run --silent build
 [ "$failed" -eq 0 ] || finish
 stage rooms 60 node dist/scripts/check-rooms.js
 stage lint 60 npx --no-install biome check .
-mapfile -t unit < <(tests -not -path '*/live/*')
-mapfile -t live < <(tests -path '*/live/*')
-stage unit 480 node --enable-source-maps --test --test-reporter=tap --test-concurrency=2 "${unit[@]}"
+# Tests that start real daemons, guardians or hosts run one after the other; the others side by side.
+live_tests=(-path '*/live/*' -o -path '*/daemon/*' -o -name 'lab.test.js' -o -path '*/guardian/daemon.test.js' -o -path '*/guardian/process.test.js')
+mapfile -t unit < <(tests -not \( "${live_tests[@]}" \))
+mapfile -t live < <(tests \( "${live_tests[@]}" \))
+run_tests() { node --enable-source-maps --test --test-reporter=tap --test-timeout=240000 "$@"; }
+export -f run_tests
+stage unit 480 bash -c 'run_tests --test-concurrency=2 "$@"' - "${unit[@]}"
 stage conformance-raft 120 node dist/test/raft/conformance/main.js
 stage conformance-policy 240 node dist/test/policy/conformance/main.js
 stage conformance-cli 240 node dist/test/crm/conformance/main.js
 stage simulator 300 bash scripts/sim-seeds.sh 1 300
-if [ "${#live[@]}" -gt 0 ]; then stage live 480 node --enable-source-maps --test --test-reporter=tap --test-concurrency=1 "${live[@]}"; fi
+stage live 480 bash -c 'run_tests --test-concurrency=1 "$@"' - "${live[@]}"
 stage node24 300 bash scripts/test-node24.sh
 finish

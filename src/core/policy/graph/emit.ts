@@ -65,7 +65,7 @@ export function dropLoadLoops(planner: Planner, emitted: readonly Action[]): voi
   const migrations = emitted.filter((action) => action.task === "migrate_to");
   if (migrations.length === 0) return;
   const position = new Map<Resource, number>();
-  planner.model.primitives.forEach((resource, at) => position.set(resource, at));
+  for (const [at, resource] of planner.model.primitives.entries()) position.set(resource, at);
   const where = (action: Action): number => (action.resource === null ? 0 : (position.get(action.resource) ?? 0));
   for (const migration of [...migrations].sort((a, b) => where(b) - where(a))) {
     for (const edge of migration.before) {

@@ -6,7 +6,7 @@ import type { Resource } from "../model-resource.ts";
 export function canFence(model: Model, node: PolicyNode): boolean {
   if (node.isGuest) {
     const launcher = node.launcher;
-    return launcher !== null && launcher.activeNodes.every((host) => host.online || canFence(model, host));
+    return launcher?.activeNodes.every((host) => host.online || canFence(model, host));
   }
   const { options } = model;
   if (!options.fencingEnabled || !model.fencingDevicesExist) return false;

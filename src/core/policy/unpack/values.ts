@@ -1,7 +1,7 @@
 import { clampScore, INFINITY_SCORE, type Score } from "../../base/index.ts";
 import { ROLE, type Role } from "../model-values.ts";
 
-const MAX_INTEGER = 9_223_372_036_854_775_807;
+const MAX_INTEGER = 2 ** 63;
 const MAX_DURATION_MS = 4_294_967_295;
 
 /** A decimal integer; what follows the digits is ignored (status.md 2.1). null: no digits. */
