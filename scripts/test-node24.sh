@@ -10,6 +10,7 @@ if [ ! -x "$home/node_modules/node/bin/node" ]; then
 fi
 node24="$PWD/$home/node_modules/node/bin/node"
 "$node24" --version
-mapfile -t unit < <(find dist/test -name '*.test.js' -not -path '*/live/*' -not -path '*/conformance*' | sort)
+. scripts/test-lists.sh
+mapfile -t unit < <(unit_tests | grep -v '/conformance')
 "$node24" --enable-source-maps --test --test-reporter=tap --test-concurrency=2 "${unit[@]}"
 for room in raft policy crm; do "$node24" "dist/test/$room/conformance/main.js" | tail -n 1; done

@@ -43,8 +43,6 @@ finish() {
   exit
 }
 
-tests() { find dist/test -name '*.test.js' "$@" | sort; }
-
 # shellcheck source=scripts/packages.sh
 . scripts/packages.sh
 stage setup 600 bash scripts/setup.sh "${TEST_PACKAGES[@]}"
@@ -52,10 +50,10 @@ stage build 180 npm run --silent build
 [ "$failed" -eq 0 ] || finish
 stage rooms 60 node dist/scripts/check-rooms.js
 stage lint 60 npx --no-install biome check .
-# Tests that start real daemons, guardians or hosts run one after the other; the others side by side.
-live_tests=(-path '*/live/*' -o -path '*/daemon/*' -o -name 'lab.test.js' -o -path '*/guardian/daemon.test.js' -o -path '*/guardian/process.test.js')
-mapfile -t unit < <(tests -not \( "${live_tests[@]}" \))
-mapfile -t live < <(tests \( "${live_tests[@]}" \))
+# shellcheck source=scripts/test-lists.sh
+. scripts/test-lists.sh
+mapfile -t unit < <(unit_tests)
+mapfile -t live < <(live_tests)
 run_tests() { node --enable-source-maps --test --test-reporter=tap --test-timeout=240000 "$@"; }
 export -f run_tests
 stage unit 480 bash -c 'run_tests --test-concurrency=2 "$@"' - "${unit[@]}"
