@@ -327,6 +327,17 @@ test("§6: what an earlier boot of a member says does not count, and a recoverin
   assert.equal(lone.core.status().commit, 2);
 });
 
+test("§7: a peer's last answer survives its restart, because Tsafe counts from it", () => {
+  const lone = new Lone([1, 1, 1]);
+  lone.lead();
+  lone.tick(40);
+  lone.beat(2);
+  lone.tick(40);
+  lone.get(2, { kind: "propose", boot: 2, context: 1, commands: ["from the new boot"] });
+  const peer = lone.core.status().peers.get(memberId(2));
+  assert.deepEqual([peer?.lastAnswerMs, peer?.match], [40, 0]);
+});
+
 test("§6, disk stall: a leader whose write hangs hands over, heartbeats go on, it does not campaign until healthy", () => {
   const lone = new Lone([1, 1, 1]);
   lone.lead();

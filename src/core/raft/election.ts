@@ -2,7 +2,7 @@ import { invariant, type LogIndex, logIndex, type MemberId, type Term, term } fr
 import { memberIds, votesOf } from "./configuration.ts";
 import { endLeadership } from "./leadership.ts";
 import { appendEntries, bytesBetween, configIndex, configurationAt, lastId, lastIndex } from "./log.ts";
-import { firstNext, resetPeer } from "./progress.ts";
+import { firstNext, forgetAnswers, resetPeer } from "./progress.ts";
 import { voteResult } from "./quorum.ts";
 import { config, halves, isWitness, restartElectionTimer, type Server, sendAfter, sendNow, votes } from "./state.ts";
 import type { Message } from "./types.ts";
@@ -192,7 +192,10 @@ function becomeLeader<C>(server: Server<C>): void {
   };
   setLeader(server, server.settings.id);
   const last = lastIndex(server.log);
-  for (const peer of server.peers.values()) resetPeer(peer, firstNext(logIndex(last + 1)));
+  for (const peer of server.peers.values()) {
+    resetPeer(peer, firstNext(logIndex(last + 1)));
+    forgetAnswers(peer);
+  }
   appendEntries(server.log, [{ term: server.term, index: logIndex(last + 1), kind: "empty" }]);
 }
 

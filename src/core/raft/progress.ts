@@ -61,16 +61,23 @@ export function newPeer(id: MemberId, next: LogIndex): Peer {
   };
 }
 
-/** Forgets all of replication, for a new term or a new boot of the peer; contact times of any role stay. */
+/**
+ * Forgets all of replication, for a new term or a new boot of the peer. Times of contact stay: what the peer may do until
+ * when is counted from its last answer, also if that answer came from an earlier boot (Tsafe, RAFT.md §7).
+ */
 export function resetPeer(peer: Peer, next: LogIndex): void {
   peer.match = logIndex(0);
   peer.sentCommit = logIndex(0);
   peer.ackedRound = 0;
   peer.nonceMs = null;
-  peer.contactMs = null;
-  peer.lastAnswerMs = null;
   peer.stream = null;
   enter(peer, "probe", next);
+}
+
+/** A new term of a new leader: no peer has answered it yet. */
+export function forgetAnswers(peer: Peer): void {
+  peer.contactMs = null;
+  peer.lastAnswerMs = null;
 }
 
 function enter(peer: Peer, mode: Peer["mode"], next: LogIndex): void {

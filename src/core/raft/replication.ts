@@ -214,10 +214,7 @@ export function noteState<C>(server: Server<C>, peer: Peer, message: Pick<OfKind
   const damaged = message.state === "recovering" && !server.settings.faults.has("count-recovering");
   peer.state = message.state;
   if (damaged) {
-    const { contactMs, lastAnswerMs } = peer;
     resetPeer(peer, logIndex(lastIndex(server.log) + 1));
-    peer.contactMs = contactMs;
-    peer.lastAnswerMs = lastAnswerMs;
     peer.wantEmpty = true;
   } else advanceCommit(server); // What a repaired member holds counts from now on.
 }

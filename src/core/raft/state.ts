@@ -292,8 +292,12 @@ export function trackPeers<C>(server: Server<C>): void {
 
 function freshPeer<C>(server: Server<C>, id: MemberId): Peer {
   const peer = newPeer(id, firstNext(lastIndex(server.log)));
-  // A member that has just been added gets one election timeout before check-quorum counts it as silent.
-  if (server.role === "leader") peer.contactMs = server.now;
+  // A member that has just been added gets one election timeout before check-quorum counts it as silent. It counts as
+  // having answered, because its host may hold a deadline from an earlier membership (Tsafe, RAFT.md §7).
+  if (server.role === "leader") {
+    peer.contactMs = server.now;
+    peer.lastAnswerMs = server.now;
+  }
   return peer;
 }
 

@@ -342,7 +342,7 @@ export type PeerStatus = {
   readonly applied: LogIndex;
   /** Own clock, any message in any role (node loss, RAFT.md §7); null = never since start. */
   readonly lastHeardMs: number | null;
-  /** Own clock, last answer to this leader in this term; null = none (Tsafe counts from it). */
+  /** Own clock, last answer to this leader in this term, of any boot, or when it became a member in this term; null = none (Tsafe counts from it). */
   readonly lastAnswerMs: number | null;
 };
 
