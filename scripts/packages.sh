@@ -1,6 +1,7 @@
 # Debian packages, for scripts/setup.sh: what the tests run against beside Node.
 # libxml2-utils and pacemaker-common: the schema that written configurations must satisfy.
 # resource-agents, pacemaker-resource-agents, fence-agents: real agents and their metadata.
+# iproute2, nftables, systemd, dbus: hosts of namespaces with a real systemd as first process.
 # pacemaker-cli-utils: `crm_simulate`, the black box that the policy engine is compared with.
 # shellcheck disable=SC2034
-TEST_PACKAGES=(libxml2-utils pacemaker-common pacemaker-cli-utils resource-agents pacemaker-resource-agents procps psmisc iproute2)
+TEST_PACKAGES=(libxml2-utils pacemaker-common pacemaker-cli-utils resource-agents pacemaker-resource-agents procps psmisc iproute2 nftables systemd dbus)
