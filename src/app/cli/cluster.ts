@@ -1,4 +1,4 @@
-import { ApiFault } from "../../io/api/index.ts";
+import { compareText } from "../../core/base/index.ts";
 import { durationMs, expectWords, integerOf, parseArguments } from "./arguments.ts";
 import { serviceCommands } from "./cluster-service.ts";
 import { waitIdle } from "./context.ts";
@@ -78,7 +78,9 @@ const status: Command = {
 
 /** `cluster status` for people. */
 export function renderClusterStatus(answer: Readonly<Record<string, unknown>>): string[] {
-  const members = Array.isArray(answer["members"]) ? answer["members"].map(asRecord) : [];
+  const members = (Array.isArray(answer["members"]) ? answer["members"].map(asRecord) : []).sort((a, b) =>
+    compareText(String(a["node"]), String(b["node"])),
+  );
   const leader = answer["leader"];
   const leaderName =
     typeof leader === "object" && leader !== null ? String(asRecord(leader)["node"]) : leader === null ? "none" : String(leader);
@@ -138,15 +140,7 @@ const transfer: Command = {
   run: async (args, context) => {
     expectWords(args, 1, 1, "transfer NODE");
     const api = await context.api();
-    try {
-      await api.request("cluster.transfer", { node: args[0] });
-    } catch (error) {
-      if (!(error instanceof ApiFault) || error.detail.code !== "NO_LEADER") throw error;
-      // Only the leader can hand over; say who that is instead of leaving the person to look.
-      const leader = asRecord(await api.request("status"))["leader"];
-      if (leader === null || leader === undefined) throw error;
-      throw new CommandError(`only the leader can hand over: run it on ${String(asRecord(leader)["node"])}`);
-    }
+    await api.request("cluster.transfer", { node: args[0] });
     return true;
   },
   complete: completeNodes,

@@ -83,7 +83,10 @@ export class Daemon implements ApiHandler {
       default:
         break;
     }
-    if (this.#member !== null) return this.#member.request(call.method, params, call.signal);
+    if (this.#member !== null) {
+      if (call.caller.kind === "local") return this.#member.requestAtLeader(call.method, params, call.signal);
+      return this.#member.request(call.method, params, call.signal);
+    }
     if (call.method === "status") return this.#emptyStatus();
     throw fault("NOT_INITIALISED", "this node belongs to no cluster; use `cluster init` or `cluster join`");
   }

@@ -12,6 +12,7 @@ import { openStoreDirectory, type RaftStore } from "../../io/storage/index.ts";
 import { createTransport, type LinkEvent, type Mount, type Peer, type Transport } from "../../io/transport/index.ts";
 import { createFrameCodec } from "../../io/wire/index.ts";
 import { proposalCodec, sizeOfProposal, snapshotCodec } from "./codecs.ts";
+import { askLeader, LEADER_METHODS } from "./leader-forward.ts";
 import { type Peers, renewIdentity, serveJoin } from "./membership.ts";
 import { PolicyHost } from "./policy-host.ts";
 import type { DaemonSettings } from "./settings.ts";
@@ -107,6 +108,25 @@ export class MemberNode {
   /** One request of a person or program; rejects with an `ApiFault`. */
   request(method: string, params: unknown, signal?: AbortSignal): Promise<unknown> {
     return this.#ask((id) => ({ kind: "request", id, method, params }), signal);
+  }
+
+  /**
+   * The same for a caller on this host: what only the leader can answer is asked of the leader. Requests that came from
+   * another node are never passed on, so that two nodes that each take the other for the leader do not play ball.
+   */
+  async requestAtLeader(method: string, params: unknown, signal?: AbortSignal): Promise<unknown> {
+    const { leader, role } = this.#shell.core.raftStatus;
+    const configuration = this.#configuration;
+    if (!LEADER_METHODS.has(method) || role === "leader" || leader === null || configuration === null) {
+      return this.request(method, params, signal);
+    }
+    try {
+      return await askLeader({ leader, configuration, identity: this.#identity }, method, params);
+    } catch (error) {
+      if (method !== "cluster.status") throw error;
+      // The leader just went away: what this node knows itself is better than nothing.
+      return this.request(method, params, signal);
+    }
   }
 
   get identity(): NodeIdentity {
