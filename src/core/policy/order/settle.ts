@@ -1,5 +1,6 @@
 import { INFINITY_SCORE } from "../../base/index.ts";
 import type { Colocation } from "../model-constraints.ts";
+import type { PolicyNode } from "../model-node.ts";
 import { outermostOf, primitivesOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { ROLE } from "../model-values.ts";
@@ -64,7 +65,7 @@ export class Settler {
   private settle(edge: Edge): void {
     const { first, then, effects } = edge;
     if ((effects & EFFECT.count) !== 0) this.recount(then);
-    const seenFirst = this.points.seen(first, then.node);
+    const seenFirst = this.points.seen(first, then.node ?? locationOfStart(then));
     const seenThen = this.points.seen(then, first.node);
     if (first.resource !== null && then.resource !== null && isInterleaved(first.resource, then.resource, then.task)) return;
     this.settleThen(first, seenFirst, then, effects);
@@ -79,7 +80,7 @@ export class Settler {
     const collective = then.resource;
     if (collective === null || collective.kind === "primitive" || (effects & DOWNWARD) === 0) return;
     if (first.resource !== null && isBelow(first.resource, collective)) return;
-    const asCollective = this.points.seen(first, null);
+    const asCollective = collective.kind === "group" ? flags : this.points.seen(first, null);
     const passed = collective.kind === "group" ? effects : effects & ~(EFFECT.pull | EFFECT.bounce);
     const task = confirmedTask(then);
     if (task === null || task !== then.task) return;
@@ -226,6 +227,13 @@ function siblingsOf(top: Resource, resource: Resource): readonly Resource[] {
 function isBelow(resource: Resource, collective: Resource): boolean {
   for (let at = resource.parent; at !== null; at = at.parent) if (at === collective) return true;
   return resource.inBundle === collective && resource !== collective;
+}
+
+/** A group starts in one place: of a clone before it only the instance there counts. */
+function locationOfStart(action: Action): PolicyNode | null {
+  const resource = action.resource;
+  if (resource?.kind !== "group" || action.task !== "start") return null;
+  return resource.children[0]?.node ?? null;
 }
 
 /** The blocked stop of a resource that is unmanaged because of a failure (F5). */

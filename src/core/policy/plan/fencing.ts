@@ -129,7 +129,7 @@ function orderRecovery(planner: Planner, fence: Action, node: PolicyNode): void 
 }
 
 function orderStarts(planner: Planner, fence: Action, node: PolicyNode, resource: Resource): void {
-  for (const key of ["start_0", "promote_0"]) {
+  for (const key of ["start_0", "promote_0", "migrate_to_0", "migrate_from_0"]) {
     for (const action of planner.actionsOf(resource, key)) {
       if (action.requires === "fencing" || action.requires === "unfencing") fence.precede(action, EFFECT.seq);
       else if (key === "start_0" && action.requires === "quorum" && resource.table.has(node.index) && !isKnown(resource, node)) {

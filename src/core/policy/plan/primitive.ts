@@ -186,6 +186,8 @@ function planMigration(planner: Planner, course: Course): void {
   const stop = planner.first(resource, "stop_0", current);
   const from = planner.request({ resource, task: "migrate_from", node: next, optional: true });
   from.detail = detail;
+  // What a live migration begins with needs what the start would need: no move before unclean nodes are fenced.
+  if (course.continued && start !== null) from.requires = start.requires;
   if (start !== null) {
     start.live = true;
     start.pseudo = true;
@@ -195,6 +197,7 @@ function planMigration(planner: Planner, course: Course): void {
   if (!course.continued) {
     const to = planner.request({ resource, task: "migrate_to", node: current, optional: true });
     to.detail = detail;
+    if (start !== null) to.requires = start.requires;
     to.live = true;
     planner.addRelation({ resource, key: "monitor_0" }, to, EFFECT.seq);
     planner.addRelation(to, from, EFFECT.seq | EFFECT.tail);
