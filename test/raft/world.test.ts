@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { memberId } from "../../src/core/base/index.ts";
 import { World } from "./world.ts";
 import { play } from "./world-play.ts";
 
@@ -24,7 +25,7 @@ test("a quiet cluster elects once, commits and reads", () => {
 test("safety and liveness under faults, votes of one each", () => {
   const total = { commits: 0, elections: 0, crashes: 0, recoveries: 0, snapshots: 0, installs: 0, changes: 0, transfers: 0 };
   seeds(40, (seed) => {
-    const { counts } = play({ seed, members: 3 + (seed % 3), faults: true }, 10_000);
+    const { counts } = play({ seed, members: 1 + (seed % 7), faults: true }, 10_000);
     for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += counts[key];
   });
   for (const [what, count] of Object.entries(total)) assert.ok(count > 0, `the runs never saw ${what}`);
@@ -50,6 +51,44 @@ test("L7: an idle cluster sends two messages a heartbeat and peer, and no more",
   const perSecond = (world.messages - before) / 10;
   assert.ok(perSecond <= 5 * (1000 / 50) * 2, `${perSecond} messages a second`);
 });
+
+const disturbances: readonly {
+  readonly name: string;
+  readonly disturb: (world: World, leader: number, other: number, third: number) => void;
+}[] = [
+  {
+    name: "can send but not receive",
+    disturb: (world, leader, other, third) =>
+      void [world.cut(memberId(leader), memberId(other)), world.cut(memberId(third), memberId(other))],
+  },
+  {
+    name: "can receive but not send",
+    disturb: (world, leader, other, third) =>
+      void [world.cut(memberId(other), memberId(leader)), world.cut(memberId(other), memberId(third))],
+  },
+  {
+    name: "does not reach the leader, but a bridge does",
+    disturb: (world, leader, other) => void [world.cut(memberId(other), memberId(leader)), world.cut(memberId(leader), memberId(other))],
+  },
+];
+
+for (const { name, disturb } of disturbances) {
+  test(`L6: a member that ${name} never deposes a healthy leader`, () => {
+    for (const flapping of [false, true]) {
+      const world = new World({ seed: 11, members: 3, faults: false });
+      world.run(2000);
+      const leader = world.leaderHost()?.id ?? memberId(1);
+      const [other = 0, third = 0] = [1, 2, 3].filter((id) => id !== leader);
+      for (let n = 0; n < 10; n += 1) {
+        disturb(world, leader, other, third);
+        world.run(1000);
+        if (flapping) world.heal();
+        world.run(flapping ? 1000 : 0);
+      }
+      assert.deepEqual([world.counts.elections, world.leaderHost()?.id], [1, leader], flapping ? "flapping" : "steady");
+    }
+  });
+}
 
 test("L5: after the crash of a leader writes go on within 10 E, in the middle within 2 E", (context) => {
   const gaps: number[] = [];
