@@ -1,6 +1,7 @@
 import { formatScore, INFINITY_SCORE } from "../base/index.ts";
 import type { Command, HistorySelection } from "./commands.ts";
 import { failCountNames } from "./history.ts";
+import { dropCoverage } from "./kept.ts";
 import { accepted, type Change, refused, withNode } from "./outcome.ts";
 import { ATTRIBUTES_MAX, type CibState, type NodeStatus, type ResourceHistory } from "./state.ts";
 
@@ -20,7 +21,7 @@ export function applyAttributes(state: CibState, command: Of<"attribute.set">): 
     const attributes = change.value === null ? node.attributes.delete(change.name) : node.attributes.set(change.name, change.value);
     next = withNode(next, { ...node, attributes });
   }
-  return accepted(next, { voidsPlans: next !== state });
+  return accepted(dropCoverage(next), { voidsPlans: next !== state });
 }
 
 /** `cleanup` and `refresh` (policy/status.md 19.6): forgotten history is probed again; fail counts go with it. */

@@ -90,7 +90,8 @@ export function applyFencingWithdraw(state: CibState, command: Of<"fencing.withd
     return refused("FENCING_UNKNOWN", `no such request to fence ${command.target}`);
   }
   if (command.basedOn < state.changedAt) return refused("PLAN_STALE", `something changed at ${state.changedAt}`);
-  if (request.current !== null) return refused("FENCING_UNDER_WAY", `${request.current.device} is fencing ${command.target} at this moment`);
+  if (request.current !== null)
+    return refused("FENCING_UNDER_WAY", `${request.current.device} is fencing ${command.target} at this moment`);
   return accepted({ ...state, fencing: state.fencing.delete(command.target) }, { voidsPlans: false });
 }
 

@@ -1,6 +1,7 @@
 import { PersistentMap } from "../base/index.ts";
 import type { Command } from "./commands.ts";
 import { element } from "./element.ts";
+import { isKept } from "./kept.ts";
 import { accepted, type Change, refused, withNode } from "./outcome.ts";
 import { applyEdits } from "./sections.ts";
 import type { CibState, NodeStatus } from "./state.ts";
@@ -125,6 +126,24 @@ export function applyLost(state: CibState, command: Of<"node.lost">): Change {
   }
   const lost: NodeStatus = { ...node, membership: "lost", sinceMs: state.clockMs };
   return accepted(withNode(state, lost), { voidsPlans: true });
+}
+
+/**
+ * Resources that were found running, or managed again, are covered from here on. Refused when anything changed since the
+ * plan was made: it may have been a plan without them.
+ */
+export function applyCovers(state: CibState, command: Of<"node.covers">): Change {
+  const node = findMember(state, command.memberId);
+  if (node === undefined) return refused("NODE_UNKNOWN", `member ${command.memberId} is no node of this cluster`);
+  if (node.incarnation !== command.incarnation) return refused("INCARNATION_OLD", `node ${node.name} is in another incarnation now`);
+  if (command.basedOn < state.changedAt) return refused("PLAN_STALE", `something changed at ${state.changedAt}`);
+  let history = node.history;
+  for (const resource of command.resources) {
+    const entry = history.get(resource);
+    if (entry === undefined || !entry.active || isKept(state, node, resource)) continue;
+    history = history.set(resource, { ...entry, covered: true });
+  }
+  return accepted(withNode(state, { ...node, history }), { voidsPlans: false });
 }
 
 /** A planned absence of the daemon, at most this long (milliseconds). */

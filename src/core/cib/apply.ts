@@ -1,11 +1,19 @@
 import { type LogIndex, logIndex, unreachable } from "../base/index.ts";
 import { applyAttributes, applyFailCount, applyHistoryDelete } from "./apply-attributes.ts";
-import { applyAttempt, applyFenced, applyFencingFailed, applyFencingRequest, applyFencingResult, applyFencingWithdraw } from "./apply-fencing.ts";
+import {
+  applyAttempt,
+  applyFenced,
+  applyFencingFailed,
+  applyFencingRequest,
+  applyFencingResult,
+  applyFencingWithdraw,
+} from "./apply-fencing.ts";
 import { applyIntents, applyResults } from "./apply-intents.ts";
-import { applyDetach, applyForget, applyHello, applyJoin, applyLeave, applyLost } from "./apply-node.ts";
+import { applyCovers, applyDetach, applyForget, applyHello, applyJoin, applyLeave, applyLost } from "./apply-node.ts";
 import { applySession, closeIdleSessions, openSession } from "./apply-session.ts";
 import { applyToken, useToken } from "./apply-token.ts";
 import { type Command, FEATURE_LEVEL_MAX, type Proposal } from "./commands.ts";
+import { dropCoverage } from "./kept.ts";
 import { accepted, type Change, refused } from "./outcome.ts";
 import { applyEdits } from "./sections.ts";
 import type { CibState, CommandResult } from "./state.ts";
@@ -69,6 +77,8 @@ function reduce(state: CibState, index: LogIndex, command: Command): Change {
       return applyIntents(state, index, command);
     case "results.record":
       return applyResults(state, command);
+    case "node.covers":
+      return applyCovers(state, command);
     case "history.delete":
       return applyHistoryDelete(state, command.selection);
     case "failcount.set":
@@ -109,7 +119,8 @@ function createCluster(state: CibState, command: Extract<Command, { kind: "clust
 function editConfiguration(state: CibState, command: Extract<Command, { kind: "config.edit" }>): Change {
   const outcome = applyEdits(state.sections, command.edits);
   if ("refusal" in outcome) return refused(outcome.refusal.code, outcome.refusal.message);
-  return accepted({ ...state, sections: outcome.sections, epoch: state.epoch + 1, policyFailure: null }, { voidsPlans: true });
+  const edited: CibState = { ...state, sections: outcome.sections, epoch: state.epoch + 1, policyFailure: null };
+  return accepted(dropCoverage(edited), { voidsPlans: true });
 }
 
 function settle(state: CibState, command: Extract<Command, { kind: "transition.done" }>): Change {

@@ -146,6 +146,14 @@ export type Command =
       readonly incarnation: Incarnation;
       readonly results: readonly OperationResult[];
     }
+  /** The node's guardian has acknowledged a stop plan with these resources, made of the state at `basedOn`. */
+  | {
+      readonly kind: "node.covers";
+      readonly memberId: MemberId;
+      readonly incarnation: Incarnation;
+      readonly basedOn: LogIndex;
+      readonly resources: readonly string[];
+    }
   | { readonly kind: "history.delete"; readonly selection: HistorySelection }
   | {
       readonly kind: "failcount.set";

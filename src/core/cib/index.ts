@@ -34,6 +34,7 @@ export {
   withChildren,
 } from "./element.ts";
 export { failCountNames, isFailure, parseCount, recurringKey, stopAction } from "./history.ts";
+export { isKept } from "./kept.ts";
 export { activeOn, guardiansStopWithoutQuorum, isSettled, tsafeCovers, tsafeMs } from "./queries.ts";
 export { CRM_FEATURE_SET, type RenderFacts, renderCib, renderStatus, SCHEMA } from "./render.ts";
 export { applyEdits, EDITS_MAX, propertyOf, renderConfiguration, renderSection } from "./sections.ts";

@@ -1,3 +1,4 @@
+import { isKept } from "./kept.ts";
 import { propertyOf } from "./sections.ts";
 import type { CibState, NodeStatus } from "./state.ts";
 
@@ -19,7 +20,7 @@ export function guardiansStopWithoutQuorum(state: CibState): boolean {
 export function tsafeCovers(state: CibState, node: NodeStatus): boolean {
   if (node.guarantee === "none" || !guardiansStopWithoutQuorum(state)) return false;
   for (const history of node.history.values()) {
-    if (history.active && history.agentClass !== "stonith" && !history.covered) return false;
+    if (history.active && history.agentClass !== "stonith" && (!history.covered || isKept(state, node, history.resource))) return false;
   }
   for (const intent of state.intents.values()) {
     if (intent.node !== node.name || intent.action.agentClass === "stonith") continue;

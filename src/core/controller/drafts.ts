@@ -42,7 +42,6 @@ export function stopRulesOf(state: CibState): StopRules {
   const byResource = new Map<string, StopSpec>();
   for (const [id, primitive] of primitives) {
     const template = templates.get(attributeOf(primitive, "template") ?? "");
-    if (isUnmanaged(primitive)) continue;
     const timeoutMs = stopTimeout(primitive) ?? (template === undefined ? null : stopTimeout(template)) ?? fallback;
     byResource.set(id, { timeoutMs, stage: stages.get(id) ?? 0, exclusive: true });
   }
@@ -64,17 +63,6 @@ function defaultOf(configuration: Element, name: string): string | undefined {
     for (const pair of walk(found)) if (pair.name === "nvpair" && attributeOf(pair, "name") === name) return attributeOf(pair, "value");
   }
   return undefined;
-}
-
-function isUnmanaged(primitive: Element): boolean {
-  for (const meta of childrenOf(primitive, "meta_attributes")) {
-    for (const pair of childrenOf(meta, "nvpair")) {
-      const value = attributeOf(pair, "value");
-      if (attributeOf(pair, "name") === "is-managed" && value !== undefined && !isTrue(value)) return true;
-      if (attributeOf(pair, "name") === "maintenance" && isTrue(value)) return true;
-    }
-  }
-  return false;
 }
 
 function isTrue(value: string | undefined): boolean {

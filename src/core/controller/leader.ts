@@ -138,6 +138,9 @@ export class Leader {
         this.#waiting = message.waiting;
         if (message.idle) this.#settle(message.index);
         return;
+      case "refusedAction":
+        this.#host.log("warn", { action: message.key, reason: message.reason }, "an action of the plan is refused");
+        return;
       case "failed":
         this.#recordFailure(message.basedOn, message.code, message.message);
         return;

@@ -36,6 +36,7 @@ export class Member {
   #resultsUntilMs = 0;
   #helloUntilMs = 0;
   #fencingUntilMs = 0;
+  #coverageUntilMs = 0;
   #current = false;
   /** The cluster has taken this daemon for online since its start. */
   #greeted = false;
@@ -158,6 +159,7 @@ export class Member {
     if (self.incarnation !== this.#guardian.incarnation) return;
     this.#keepPlan(self);
     this.#reportResults(self);
+    this.#reportCoverage(self);
     this.#reportFencing();
     if (!this.mayAct()) return;
     for (const intent of this.#host.state.intents.values()) {
@@ -259,6 +261,8 @@ export class Member {
   #runIntent(self: NodeStatus, intent: Intent): void {
     const { nowMs } = this.#host;
     if (this.#asked.has(intent.key) || this.#results.has(intent.key)) return;
+    const delayMs = this.#notBefore.has(intent.key) ? 0 : startDelayOf(intent);
+    if (delayMs > 0) this.#notBefore.set(intent.key, nowMs + delayMs);
     if (nowMs < (this.#notBefore.get(intent.key) ?? 0)) return;
     if (intent.action.agentClass === "stonith" && this.#runDeviceIntent(self, intent)) return;
     if (intent.stop !== null && this.#planAcked < this.#planVersion) return;
@@ -325,6 +329,23 @@ export class Member {
     });
   }
 
+  /** Resources that were found running, or came out of maintenance, join the plan after the fact: the cluster is told. */
+  #reportCoverage(self: NodeStatus): void {
+    const { nowMs, options, raftStatus, state } = this.#host;
+    if (self.incarnation === null || raftStatus.leader === null || nowMs < this.#coverageUntilMs || self.membership !== "online") return;
+    if (this.#planAcked < this.#planVersion || state.intents.size > 0) return;
+    const resources = [...self.history.values()]
+      .filter((entry) => entry.active && !entry.covered && entry.stop !== null && this.#isCovered(entry.resource))
+      .map((entry) => entry.resource);
+    if (resources.length === 0) return;
+    this.#coverageUntilMs = nowMs + PROPOSAL_TIMEOUT_MS;
+    const { memberId } = options;
+    const command = { kind: "node.covers", memberId, incarnation: self.incarnation, basedOn: state.index, resources } as const;
+    this.#host.propose([command], PROPOSAL_TIMEOUT_MS, () => {
+      this.#coverageUntilMs = this.#host.nowMs + RETRY_MS;
+    });
+  }
+
   #reportFencing(): void {
     const { nowMs, state, raftStatus } = this.#host;
     if (this.#fencingResults.size === 0 || nowMs < this.#fencingUntilMs || raftStatus.leader === null) return;
@@ -340,6 +361,12 @@ export class Member {
       return;
     }
   }
+}
+
+/** `start-delay` of the operation, milliseconds (policy/actions.md G8); a daemon that comes back begins it anew. */
+function startDelayOf(intent: Intent): number {
+  const value = Number(intent.action.meta["start_delay"] ?? "0");
+  return Number.isFinite(value) && value > 0 ? value : 0;
 }
 
 function attemptUnderWay(requests: Iterable<{ readonly current: RunningAttempt | null }>, key: string): boolean {

@@ -83,6 +83,7 @@ export type FromPlanner =
       readonly idle: boolean;
     }
   | { readonly kind: "failed"; readonly session: number; readonly basedOn: LogIndex; readonly code: string; readonly message: string }
+  | { readonly kind: "refusedAction"; readonly session: number; readonly key: string; readonly reason: string }
   | { readonly kind: "rehearsed"; readonly id: number; readonly problem: Problem | null }
   | {
       readonly kind: "explained";
@@ -165,7 +166,17 @@ export class Planner {
 
   #apply(entry: PlannerEntry): void {
     if (entry.index <= this.#state.index) return;
+    const command = entry.proposal?.command;
+    if (command?.kind === "results.record") for (const result of command.results) this.#noteResult(result.key);
     this.#state = entry.proposal === null ? applyEmpty(this.#state, entry.index) : apply(this.#state, entry.index, entry.proposal).state;
+  }
+
+  /** An action of an earlier plan that the present one does not contain has ended: what the present one assumed may be wrong. */
+  #noteResult(key: string): void {
+    const intent = this.#state.intents.get(key);
+    if (intent === undefined || this.#running === null || intent.transition === this.#running.transition) return;
+    for (const joined of this.#running.keys.values()) if (joined === key) return;
+    this.#mustPlan = true;
   }
 
   #advance(nowMs: number): void {
@@ -367,8 +378,8 @@ export class Planner {
       running.walk.markSent(action.id);
       return true;
     }
-    // Remote and guest nodes need a connection that this build does not have; their actions never begin.
-    if (action.router !== null || node === undefined || node.incarnation === null || node.membership !== "online") return false;
+    if (action.router !== null) return this.#refuse(running, action, `actions on remote node ${action.node} are not supported`);
+    if (node === undefined || node.incarnation === null || node.membership !== "online") return false;
     const draft = draftOf(action, node.incarnation, running.walk.graph.startFailureIsFatal, running.stops);
     const place = `${action.node}\n${action.historyName}`;
     const present = step.room.busy.get(place);
@@ -388,7 +399,15 @@ export class Planner {
     return true;
   }
 
+  /** What this build cannot do fails in the open, and so does what waits for it. */
+  #refuse(running: Running, action: GraphAction, reason: string): boolean {
+    running.walk.complete(action.id, "failed");
+    this.#out.push({ kind: "refusedAction", session: this.#session, key: action.key, reason });
+    return true;
+  }
+
   #beginFence(running: Running, action: FenceAction, step: Step): boolean {
+    if (action.task === "on") return this.#refuse(running, action, `unfencing of ${action.node} is not supported`);
     running.walk.markSent(action.id);
     if (this.#state.fencing.has(action.node)) return true;
     const task: FencingAction = action.task;

@@ -1,4 +1,4 @@
-import { type CibState, guardiansStopWithoutQuorum, type NodeStatus, stopAction } from "../cib/index.ts";
+import { type CibState, guardiansStopWithoutQuorum, isKept, type NodeStatus, stopAction } from "../cib/index.ts";
 import type { StopStep } from "../ports/index.ts";
 
 /**
@@ -10,11 +10,13 @@ export function stopSteps(state: CibState, self: NodeStatus): readonly StopStep[
   const steps = new Map<string, StopStep>();
   for (const history of self.history.values()) {
     if (!history.active || history.stop === null || history.agentClass === "stonith") continue;
+    if (isKept(state, self, history.resource)) continue;
     const { action, spec } = history.stop;
     steps.set(history.resource, { resource: history.resource, exclusive: spec.exclusive, action, stage: spec.stage });
   }
   for (const intent of state.intents.values()) {
     if (intent.node !== self.name || intent.incarnation !== self.incarnation || intent.stop === null) continue;
+    if (isKept(state, self, intent.resource)) continue;
     const action = stopAction(intent.action, intent.stop);
     steps.set(intent.resource, { resource: intent.resource, exclusive: intent.stop.exclusive, action, stage: intent.stop.stage });
   }
