@@ -60,8 +60,8 @@ export function isAssigned(resource: Resource): boolean {
 /** A node's value of a colocation's attribute as seen for a resource (assignment.md 8.2). */
 export function attributeValue(resource: Resource, node: PolicyNode, attribute: string | null): string | null {
   const seen = redirected(resource, node);
-  if (attribute === null) return seen.name.toLowerCase();
-  return seen.attributes.get(attribute)?.toLowerCase() ?? null;
+  // A guest that status never mentioned has no name among its attributes, and matches others like it (status.md 6.3).
+  return seen.attributes.get(attribute ?? "#uname")?.toLowerCase() ?? null;
 }
 
 function redirected(resource: Resource, node: PolicyNode): PolicyNode {
