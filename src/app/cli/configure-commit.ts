@@ -1,7 +1,9 @@
-import { QuorateError } from "../../core/base/index.ts";
+import { COMMENT, childOf, childrenOf, type Element, withChildren } from "../../core/cib/index.ts";
 import { type EditSession, type Finding, findConflicts } from "../../core/crm/index.ts";
 import type { CliContext } from "./level.ts";
+import { shadowPath } from "./shadow.ts";
 import type { ConfigurationStore } from "./store.ts";
+import { readCibFile, writeCibFile } from "./store-file.ts";
 
 /** Tells findings; true when nothing among them blocks a commit. */
 export function tellFindings(findings: readonly Finding[], context: CliContext): boolean {
@@ -35,7 +37,7 @@ export async function commitSession(
   const findings = session.verify();
   const ok = tellFindings(findings, context);
   const isBroken = findings.some((finding) => finding.severity === "error" && STRUCTURAL.has(finding.code));
-  if (isBroken || (!ok && !force)) {
+  if (isBroken || (!ok && !force && !session.isTakenOver)) {
     context.terminal.error(`the configuration was not committed: it has errors${isBroken ? "" : " (commit force goes ahead)"}`);
     return false;
   }
@@ -54,17 +56,42 @@ export async function commitSession(
     context.terminal.info("`commit force` writes yours; `refresh` drops yours and reads what is there now");
     return false;
   }
+  writeSectionComments(session.original, session.configuration, context);
   session.restart((await store.read()).configuration);
   await context.afterChange();
   return true;
 }
 
+/**
+ * Comments between objects belong to a section and are no objects, so no edit carries them. A running cluster keeps none;
+ * a file keeps those of the text it was made from.
+ */
+function writeSectionComments(before: Element, after: Element, context: CliContext): void {
+  const { shadow, cibFile } = context.options;
+  const path = shadow === null ? cibFile : shadowPath(shadow);
+  if (path === null || (commentsIn(before).length === 0 && commentsIn(after).length === 0)) return;
+  const cib = readCibFile(path);
+  const children = cib.children.map((child) => (child.name === "configuration" ? withComments(child, after) : child));
+  writeCibFile(path, withChildren(cib, children));
+}
+
+function commentsIn(configuration: Element): Element[] {
+  return configuration.children.flatMap((section) => childrenOf(section, COMMENT));
+}
+
+function withComments(configuration: Element, from: Element): Element {
+  const sections = configuration.children.map((section) => {
+    const source = childOf(from, section.name);
+    const comments = source === undefined ? [] : childrenOf(source, COMMENT);
+    return withChildren(section, [...comments, ...section.children.filter((child) => child.name !== COMMENT)]);
+  });
+  const missing = from.children.filter(
+    (section) => childrenOf(section, COMMENT).length > 0 && childOf(configuration, section.name) === undefined,
+  );
+  return withChildren(configuration, [...sections, ...missing.map((section) => withChildren(section, childrenOf(section, COMMENT)))]);
+}
+
 function differenceText(conflict: { readonly base: string; readonly theirs: string; readonly ours: string }): string {
   const lines = (mark: string, text: string): string => (text === "" ? `${mark} (deleted)\n` : text.replace(/^(?=.)/gm, `${mark} `));
   return `${lines("  read: ", conflict.base)}${lines("  now:  ", conflict.theirs)}${lines("  yours:", conflict.ours)}`;
-}
-
-/** Is this the refusal of a commit because an object changed? */
-export function isConflict(error: unknown): boolean {
-  return error instanceof QuorateError && error.detail.code === "CIB_CONFLICT";
 }

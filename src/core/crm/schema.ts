@@ -140,7 +140,12 @@ const SHAPES: ReadonlyMap<string, ElementShape> = new Map<string, ElementShape>(
 ]);
 
 /** A place where the configuration departs from the schema. `object` is the id of the object it is in, or the section. */
-export type SchemaFault = { readonly object: string; readonly message: string };
+export type SchemaFault = {
+  readonly object: string;
+  readonly message: string;
+  /** `value`: the shape is right, and only a value is not one of those that mean something. */
+  readonly kind: "shape" | "value";
+};
 
 /** Checks the shape of a whole `<configuration>`. */
 export function checkSchema(configuration: Element): SchemaFault[] {
@@ -148,14 +153,14 @@ export function checkSchema(configuration: Element): SchemaFault[] {
   for (const section of configuration.children) {
     if (section.name === COMMENT) continue;
     if (!(SECTIONS as readonly string[]).includes(section.name)) {
-      faults.push({ object: section.name, message: `<${section.name}> is no section of the configuration` });
+      faults.push({ kind: "shape", object: section.name, message: `<${section.name}> is no section of the configuration` });
       continue;
     }
     for (const child of section.children) {
       if (child.name === COMMENT) continue;
       const object = idOf(child) ?? section.name;
       if (!SHAPES.get(section.name)?.children.includes(child.name)) {
-        faults.push({ object, message: `<${child.name}> does not belong in <${section.name}>` });
+        faults.push({ kind: "shape", object, message: `<${child.name}> does not belong in <${section.name}>` });
       } else checkElement(child, object, faults);
     }
   }
@@ -169,11 +174,12 @@ function checkElement(of: Element, object: string, faults: SchemaFault[]): void 
   checkAttributes(of, found, object, faults);
   for (const child of of.children) {
     if (child.name === COMMENT) continue;
-    if (!found.children.includes(child.name)) faults.push({ object, message: `<${child.name}> does not belong in <${of.name}>` });
+    if (!found.children.includes(child.name))
+      faults.push({ kind: "shape", object, message: `<${child.name}> does not belong in <${of.name}>` });
     else checkElement(child, childObject(child, object), faults);
   }
   const message = checkWhole(of);
-  if (message !== null) faults.push({ object, message });
+  if (message !== null) faults.push({ kind: "shape", object, message });
 }
 
 function childObject(child: Element, object: string): string {
@@ -182,12 +188,17 @@ function childObject(child: Element, object: string): string {
 
 function checkAttributes(of: Element, found: ElementShape, object: string, faults: SchemaFault[]): void {
   for (const name of found.required) {
-    if (attributeOf(of, name) === undefined) faults.push({ object, message: `<${of.name}> needs ${name}=` });
+    if (attributeOf(of, name) === undefined) faults.push({ kind: "shape", object, message: `<${of.name}> needs ${name}=` });
   }
   for (const [name, value] of Object.entries(of.attributes)) {
     const type = Object.hasOwn(found.attributes, name) ? found.attributes[name] : undefined;
-    if (type === undefined) faults.push({ object, message: `<${of.name}> has no attribute ${name}=` });
-    else if (!isValid(type, value)) faults.push({ object, message: `${name}="${value}" in <${of.name}>: expected ${describe(type)}` });
+    if (type === undefined) faults.push({ kind: "shape", object, message: `<${of.name}> has no attribute ${name}=` });
+    else if (!isValid(type, value))
+      faults.push({
+        kind: type === "id" ? "shape" : "value",
+        object,
+        message: `${name}="${value}" in <${of.name}>: expected ${describe(type)}`,
+      });
   }
 }
 

@@ -65,6 +65,7 @@ export class EditSession {
   readonly #options: SessionOptions;
   #original: Element;
   #working: Element;
+  #isTakenOver = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -84,15 +85,19 @@ export class EditSession {
     return this.#working !== this.#original && canonicalText(this.#working) !== canonicalText(this.#original);
   }
 
-  /** Replaces the working copy, as levels beside `configure` do. */
-  adopt(configuration: Element): void {
-    this.#working = configuration;
+  /**
+   * Was the whole configuration replaced by a text? Such a text comes from a cluster that lives with it, so what is merely
+   * unwise in it (no fencing device, a value that means nothing) is told and does not stop the commit.
+   */
+  get isTakenOver(): boolean {
+    return this.#isTakenOver;
   }
 
   /** Begins anew from this configuration: after a commit, or to drop what is pending. */
   restart(configuration: Element): void {
     this.#original = configuration;
     this.#working = configuration;
+    this.#isTakenOver = false;
   }
 
   /** `TYPE …`: one object. Gives warnings. */
@@ -186,7 +191,7 @@ export class EditSession {
   }
 
   refresh(): void {
-    this.#working = this.#original;
+    this.restart(this.#original);
   }
 
   /** `load [xml] METHOD`: gives warnings. */
@@ -197,6 +202,7 @@ export class EditSession {
       form === "xml"
         ? loadXml(this.#working, text, method, this.#options.parseXml)
         : loadText(this.#working, text, method, this.#options.parseXml, warn);
+    if (method === "replace") this.#isTakenOver = true;
     return warnings;
   }
 

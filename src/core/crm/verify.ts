@@ -28,7 +28,10 @@ export type VerifyOptions = {
 
 /** Everything that is wrong or doubtful with a `<configuration>`: shape, references, values, fencing, agents. */
 export function verifyConfiguration(configuration: Element, options: VerifyOptions): Finding[] {
-  const findings: Finding[] = checkSchema(configuration).map((fault) => ({ severity: "error", code: "SCHEMA", ...fault }));
+  const findings: Finding[] = checkSchema(configuration).map(({ kind, object, message }) => {
+    const code = kind === "shape" ? "SCHEMA" : "BAD_VALUE";
+    return { severity: "error", code, object, message };
+  });
   const objects = listObjects(configuration);
   const add = (severity: "error" | "warning", code: string, object: string, message: string): void => {
     findings.push({ severity, code, object, message });
