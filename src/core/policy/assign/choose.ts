@@ -87,5 +87,6 @@ export function chooseNode(assignment: Assignment, resource: Resource, preferred
 /** Whether a running resource keeps its node among equals (7.4). */
 function mayStay(resource: Resource, best: PolicyNode, bestScore: number, current: PolicyNode | null): boolean {
   if (resource.isInstance && resource.parent?.globallyUnique === true) return false;
-  return bestScore > 0 && best.available && current?.available && current.baseScore >= 0;
+  if (current === null || !current.available || current.baseScore < 0) return false;
+  return bestScore > 0 && best.available;
 }

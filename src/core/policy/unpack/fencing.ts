@@ -6,7 +6,8 @@ import type { Resource } from "../model-resource.ts";
 export function canFence(model: Model, node: PolicyNode): boolean {
   if (node.isGuest) {
     const launcher = node.launcher;
-    return launcher?.activeNodes.every((host) => host.online || canFence(model, host));
+    if (launcher === null) return false;
+    return launcher.activeNodes.every((host) => host.online || canFence(model, host));
   }
   const { options } = model;
   if (!options.fencingEnabled || !model.fencingDevicesExist) return false;
