@@ -71,11 +71,11 @@ export class DemoCluster {
     this.startDaemon(node);
   }
 
-  /** Settings of every daemon, for its next start. */
-  configureDaemons(settings: Readonly<Record<string, unknown>>): void {
+  /** Settings of every daemon, for its next start. Directories for temporary files may be in memory, so that is allowed. */
+  configureDaemons(settings: Readonly<Record<string, unknown>> = {}): void {
     for (const node of this.nodes) {
       mkdirSync(node.directory, { recursive: true });
-      writeFileSync(join(node.directory, "quorated.json"), JSON.stringify(settings));
+      writeFileSync(join(node.directory, "quorated.json"), JSON.stringify({ fileSystem: "memory", ...settings }));
     }
   }
 
@@ -125,7 +125,8 @@ export class DemoCluster {
   }
 
   /** Forms the cluster: the first node makes it, the others join with tokens. */
-  async form(name: string): Promise<void> {
+  async form(name: string, settings: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    this.configureDaemons(settings);
     const [first, ...others] = this.nodes;
     if (first === undefined) throw new Error("a cluster needs a node");
     for (const node of this.nodes) this.start(node);

@@ -56,8 +56,7 @@ class Writer {
 async function prepare(): Promise<{ cluster: DemoCluster; ledger: string; writer: Writer }> {
   const cluster = await DemoCluster.create(mkdtempSync(join(tmpdir(), "quorate-demo-")), 3);
   after(() => cluster.destroy());
-  cluster.configureDaemons({ selfFenceMs: SELF_FENCE_MS });
-  await cluster.form("kills");
+  await cluster.form("kills", { selfFenceMs: SELF_FENCE_MS });
   const ledger = join(cluster.base, "ledger");
   const lines = ["a", "b", "c", "d", "e", "f"].map(
     (id) => `primitive ${id} ocf:quorate:dummy params ledger=${ledger} op monitor interval=1s`,
