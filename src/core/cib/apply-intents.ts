@@ -18,8 +18,7 @@ export function applyIntents(state: CibState, index: LogIndex, command: Of<"inte
   const busy = new Map<string, Intent>();
   for (const intent of state.intents.values()) busy.set(placeOf(intent), intent);
   let intents = state.intents;
-  let position = 0;
-  for (const draft of command.intents) {
+  for (const [position, draft] of command.intents.entries()) {
     const refusal = checkDraft(state, draft);
     if (refusal !== null) return refusal;
     const present = busy.get(placeOf(draft));
@@ -34,7 +33,6 @@ export function applyIntents(state: CibState, index: LogIndex, command: Of<"inte
       transition: command.transition,
       committedAtMs: state.clockMs,
     };
-    position += 1;
     busy.set(placeOf(draft), intent);
     intents = intents.set(intent.key, intent);
   }
