@@ -126,7 +126,7 @@ function relateMember(planner: Planner, group: Resource, member: Resource, previ
   if (previous === null) return;
   planner.relate(previous, "start_0", member, "start_0", push | gate);
   planner.relate(member, "stop_0", previous, "stop_0", bounce);
-  if (member.activeNodes.length > 0 && previous.activeNodes.length === 0) {
+  if (member.managed && member.activeNodes.length > 0 && previous.activeNodes.length === 0) {
     planner.relate(member, "stop_0", previous, "start_0", gate | pull);
   }
 }

@@ -44,15 +44,15 @@ function pointOf(planner: Planner, key: string, minimum: number): Action {
   return point;
 }
 
-/** U2. */
+/** U2. Every kind contains the sequence, so a second ordering of the same pair adds nothing (F2). */
 function forwardEffects(kind: OrderKind, symmetrical: boolean, firstTask: string): number {
   switch (kind) {
     case "Optional":
     case "Serialize":
       return EFFECT.seq;
     case "Mandatory":
-      if (!symmetrical) return EFFECT.asym;
-      return firstTask === "start" || firstTask === "promote" ? EFFECT.push | EFFECT.gate : EFFECT.push;
+      if (!symmetrical) return EFFECT.seq | EFFECT.asym;
+      return firstTask === "start" || firstTask === "promote" ? EFFECT.seq | EFFECT.push | EFFECT.gate : EFFECT.seq | EFFECT.push;
   }
 }
 
@@ -71,7 +71,7 @@ function relateInverse(planner: Planner, pair: Pair): void {
   const firstTask = inverseOf(pair.thenTask);
   const thenTask = inverseOf(pair.firstTask);
   if (firstTask === null || thenTask === null) return;
-  relateTasks(planner, pair.then, firstTask, pair.first, thenTask, pair.kind === "Optional" ? EFFECT.seq : EFFECT.pull);
+  relateTasks(planner, pair.then, firstTask, pair.first, thenTask, pair.kind === "Optional" ? EFFECT.seq : EFFECT.seq | EFFECT.pull);
 }
 
 function relateTasks(planner: Planner, first: Resource, firstTask: string, then: Resource, thenTask: string, effects: number): void {
@@ -130,7 +130,7 @@ function relateDirection(
   const effects = inverse
     ? order.kind === "Optional"
       ? EFFECT.seq
-      : EFFECT.pull
+      : EFFECT.seq | EFFECT.pull
     : forwardEffects(order.kind, order.symmetrical, firstTask);
   if (!from.requireAll && firstTask !== "stop" && firstTask !== "demote") {
     const point = pointOf(planner, `one-or-more:${from.id}`, 1);
