@@ -37,7 +37,8 @@ function location(draw: Draw, resource: MadeResource, nodes: readonly string[], 
   const expression = draw.chance(60)
     ? element("expression", { id: draw.id("expr"), attribute: "#uname", operation: draw.pick(["eq", "ne"]), value: draw.pick(nodes) })
     : element("expression", { id: draw.id("expr"), attribute: "rack", operation: draw.pick(["eq", "defined", "gt"]), value: "1" });
-  const fixed = expression.attributes["operation"] === "defined" ? { ...expression, attributes: without(expression.attributes, "value") } : expression;
+  const fixed =
+    expression.attributes["operation"] === "defined" ? { ...expression, attributes: without(expression.attributes, "value") } : expression;
   return element("rsc_location", attributes, [element("rule", rule, [fixed])]);
 }
 

@@ -2,7 +2,17 @@ import { type Element, element } from "../../../src/core/cib/index.ts";
 import { makeConstraints } from "./constraints.ts";
 import { Draw, NOW_SEC } from "./draw.ts";
 import { historyOf, type Presence } from "./history.ts";
-import { type MadePrimitive, type MadeResource, makeClone, makeFence, makeGroup, makeGuest, makePrimitive, makeRemote, type Surroundings } from "./resources.ts";
+import {
+  type MadePrimitive,
+  type MadeResource,
+  makeClone,
+  makeFence,
+  makeGroup,
+  makeGuest,
+  makePrimitive,
+  makeRemote,
+  type Surroundings,
+} from "./resources.ts";
 
 /** A generated CIB and the features it shows. */
 export type Generated = { readonly seed: number; readonly cib: Element; readonly tags: readonly string[] };
@@ -20,11 +30,20 @@ export function generateCib(seed: number): Generated {
   const constraints = makeConstraints(draw, plain.length > 0 ? plain : resources, allNodes, tags);
   const sections = [
     element("crm_config", {}, [withId("cib-bootstrap-options", draw.block("cluster_property_set", options))]),
-    element("nodes", {}, nodes.map((name, at) => nodeEntry(draw, name, at, surroundings))),
-    element("resources", {}, resources.map((resource) => resource.xml)),
+    element(
+      "nodes",
+      {},
+      nodes.map((name, at) => nodeEntry(draw, name, at, surroundings)),
+    ),
+    element(
+      "resources",
+      {},
+      resources.map((resource) => resource.xml),
+    ),
     element("constraints", {}, constraints),
   ];
-  if (draw.chance(25)) sections.push(element("rsc_defaults", {}, [draw.block("meta_attributes", { "resource-stickiness": draw.pick(["1", "100"]) })]));
+  if (draw.chance(25))
+    sections.push(element("rsc_defaults", {}, [draw.block("meta_attributes", { "resource-stickiness": draw.pick(["1", "100"]) })]));
   if (draw.chance(15)) sections.push(element("op_defaults", {}, [draw.block("meta_attributes", { timeout: "45s" })]));
   const status = statusOf(draw, nodes, resources, tags);
   const cib = element(
@@ -103,13 +122,26 @@ function resourcesOf(draw: Draw, surroundings: Surroundings, nodes: number): Mad
 }
 
 /** Conditions of cluster nodes, with their `node_state` attributes. */
-const CONDITIONS: readonly { readonly weight: number; readonly tag: string | null; readonly attributes: Readonly<Record<string, string>> }[] = [
+const CONDITIONS: readonly {
+  readonly weight: number;
+  readonly tag: string | null;
+  readonly attributes: Readonly<Record<string, string>>;
+}[] = [
   { weight: 80, tag: null, attributes: { in_ccm: "true", crmd: "online", join: "member", expected: "member" } },
   { weight: 6, tag: "offline", attributes: { in_ccm: "false", crmd: "offline", join: "down", expected: "down" } },
   { weight: 6, tag: "fencing", attributes: { in_ccm: "false", crmd: "offline", join: "member", expected: "member" } },
   { weight: 3, tag: "fencing", attributes: { in_ccm: "true", crmd: "offline", join: "member", expected: "member" } },
   { weight: 3, tag: "pending", attributes: { in_ccm: "true", crmd: "online", join: "down", expected: "down" } },
 ];
+
+function conditionFor(roll: number): (typeof CONDITIONS)[number] {
+  let left = roll;
+  for (const condition of CONDITIONS) {
+    left -= condition.weight;
+    if (left < 0) return condition;
+  }
+  return CONDITIONS[0]!;
+}
 
 function statusOf(draw: Draw, nodes: readonly string[], resources: readonly MadeResource[], tags: Set<string>): Element {
   const histories = new Map<string, Element[]>();
@@ -127,7 +159,11 @@ function statusOf(draw: Draw, nodes: readonly string[], resources: readonly Made
   if (draw.chance(5)) addOrphan(draw, draw.pick(nodes), histories, tags);
   const states = nodes.map((node, at) => nodeState(draw, node, at, histories.get(node)!, attributes.get(node)!, tags));
   const tickets = draw.chance(50)
-    ? [element("tickets", {}, [element("ticket_state", { id: "ticketA", granted: draw.pick(["true", "false"]), standby: draw.pick(["false", "false", "true"]) })])]
+    ? [
+        element("tickets", {}, [
+          element("ticket_state", { id: "ticketA", granted: draw.pick(["true", "false"]), standby: draw.pick(["false", "false", "true"]) }),
+        ]),
+      ]
     : [];
   return element("status", {}, [...states, ...tickets]);
 }
@@ -147,7 +183,7 @@ function placeInstances(draw: Draw, primitive: MadePrimitive, placing: Placing):
   }
   const active = draw.chance(75);
   const hosts = new Set<string>();
-  const copies = primitive.instances > 1 ? primitive.instances : 1;
+  const copies = Math.max(primitive.instances, 1);
   for (let at = 0; at < copies && active; at++) hosts.add(draw.pick(placing.nodes));
   if (copies === 1 && active && draw.chance(4)) {
     hosts.add(draw.pick(placing.nodes));
@@ -192,7 +228,10 @@ function addAttributes(
     tags.add("promotion-score");
   }
   if (presence.endsWith("failed") && draw.chance(70)) {
-    const task = presence === "monitor-failed" ? `monitor_${primitive.operations.find((op) => op.intervalMs > 0)?.intervalMs ?? 0}` : `${presence.split("-")[0]}_0`;
+    const task =
+      presence === "monitor-failed"
+        ? `monitor_${primitive.operations.find((op) => op.intervalMs > 0)?.intervalMs ?? 0}`
+        : `${presence.split("-")[0]}_0`;
     attributes[`fail-count-${name}#${task}`] = presence === "monitor-failed" ? draw.pick(["1", "2", "3"]) : draw.pick(["INFINITY", "1"]);
     attributes[`last-failure-${name}#${task}`] = String(NOW_SEC - draw.pick([30, 300, 4000]));
     tags.add("failcount");
@@ -226,8 +265,7 @@ function nodeState(
   attributes: Record<string, string>,
   tags: Set<string>,
 ): Element {
-  let roll = draw.below(98);
-  const condition = CONDITIONS.find(({ weight }) => (roll -= weight) < 0) ?? CONDITIONS[0]!;
+  const condition = conditionFor(draw.below(98));
   const chosen = at === 0 ? CONDITIONS[0]! : condition;
   if (chosen.tag !== null) tags.add(chosen.tag);
   if (chosen === CONDITIONS[0] && draw.chance(4)) {

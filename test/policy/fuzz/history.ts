@@ -111,7 +111,11 @@ class HistoryWriter {
   }
 
   recurring(operation: MadeOperation, rc: number, expected: number, suffix?: string): void {
-    this.add(operation.name, operation, { rc, expected, id: suffix === undefined ? `${this.name}_monitor_${operation.intervalMs}` : `${this.name}${suffix}` });
+    this.add(operation.name, operation, {
+      rc,
+      expected,
+      id: suffix === undefined ? `${this.name}_monitor_${operation.intervalMs}` : `${this.name}${suffix}`,
+    });
   }
 
   pending(task: string): void {

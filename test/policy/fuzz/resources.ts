@@ -2,7 +2,12 @@ import { type Element, element } from "../../../src/core/cib/index.ts";
 import type { Draw } from "./draw.ts";
 
 /** One operation as generated, for the history's digests. */
-export type MadeOperation = { readonly name: string; readonly intervalMs: number; readonly timeoutMs: number; readonly role: string | null };
+export type MadeOperation = {
+  readonly name: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly role: string | null;
+};
 
 /** What the history generator needs to know of a primitive. */
 export type MadePrimitive = {
@@ -123,11 +128,20 @@ export function makePrimitive(draw: Draw, id: string, surroundings: Surroundings
 
 export function makeGroup(draw: Draw, id: string, surroundings: Surroundings, kind: Kind = ALONE): MadeResource {
   surroundings.tags.add("group");
-  const members = Array.from({ length: draw.between(2, 3) }, (_, at) => primitive(draw, `${id}m${at + 1}`, surroundings, { ...kind, meta: draw.chance(40) }));
+  const members = Array.from({ length: draw.between(2, 3) }, (_, at) =>
+    primitive(draw, `${id}m${at + 1}`, surroundings, { ...kind, meta: draw.chance(40) }),
+  );
   const meta = metaOf(draw, surroundings, kind.promotable);
   const children = members.map((member) => member.xml);
   if (Object.keys(meta).length > 0 && draw.chance(50)) children.unshift(draw.block("meta_attributes", meta));
-  return { id, xml: element("group", { id }, children), kind: "group", promotable: kind.promotable, primitives: members.map((member) => member.made), node: null };
+  return {
+    id,
+    xml: element("group", { id }, children),
+    kind: "group",
+    promotable: kind.promotable,
+    primitives: members.map((member) => member.made),
+    node: null,
+  };
 }
 
 export function makeClone(draw: Draw, id: string, surroundings: Surroundings, nodes: number): MadeResource {

@@ -56,7 +56,11 @@ function without(of: Element, path: readonly number[]): Element | null {
   if (at === undefined) return null;
   const child = of.children[at];
   if (child === undefined) return null;
-  if (rest.length === 0) return withChildren(of, of.children.filter((_, position) => position !== at));
+  if (rest.length === 0)
+    return withChildren(
+      of,
+      of.children.filter((_, position) => position !== at),
+    );
   const after = without(child, rest);
   if (after === null) return null;
   return withChildren(

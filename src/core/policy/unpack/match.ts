@@ -109,6 +109,8 @@ function removedResource(model: Model, node: PolicyNode, name: string, history: 
   // A collective keeps its name in the index; the removed primitive is found by node and history only.
   if (existing !== undefined) model.resourcesById.set(name, existing);
   resource.removed = true;
+  // A device that only history knows still counts as one (status.md 7.14; seen with crm_simulate).
+  if (resource.isFenceDevice) model.fencingDevicesExist = true;
   if (isConnection && resource.remoteNode !== null) resource.remoteNode.shuttingDown = true;
   if (model.options.stopRemovedResources) {
     addScoreEverywhere(model, resource, MINUS_INFINITY, { kind: "removed" });
