@@ -1,0 +1,44 @@
+import type { Random } from "../../src/core/base/index.ts";
+import type { ClusterOptions, LabCluster } from "./cluster.ts";
+import type { Workload } from "./workload.ts";
+
+/** What a scenario has in hand. */
+export type Stage = {
+  readonly cluster: LabCluster;
+  readonly workload: Workload;
+  readonly random: Random;
+  /** Returns when `count` more changes were acknowledged, by anybody; fails after `timeoutMs`. */
+  readonly changesGoOn: (count?: number, timeoutMs?: number) => Promise<void>;
+  /** Node of the ledger's last start of a resource that was not ended. */
+  readonly holder: (resource: string) => string;
+};
+
+/**
+ * Faults under a steady workload of configuration changes, on three hosts with the resources `d1`, `d2`, `d3` and a
+ * power switch. After the faults everything is healed. What must hold always: no resource ever ran twice, nothing
+ * acknowledged is lost, the history is linearizable, all nodes end with one configuration, the cluster is idle with every
+ * resource running. `holds` adds to it.
+ */
+export type Scenario = {
+  readonly name: string;
+  /** One sentence: what happens and what must come of it. */
+  readonly story: string;
+  readonly faults: (stage: Stage) => Promise<void>;
+  readonly holds?: {
+    /** Nodes that may have been fenced: none, or any. Absent: any. */
+    readonly fenced?: "nobody";
+    /** No resource was stopped, or started twice. */
+    readonly untouched?: true;
+    /** The term is that of the beginning. */
+    readonly noElection?: true;
+  };
+  readonly hosts?: () => Promise<Partial<ClusterOptions> & { readonly after?: () => Promise<void> }>;
+  /** Why it cannot be run here, or null. */
+  readonly skip?: () => string | null;
+};
+
+/**
+ * For scenarios in which a daemon must come back before its node is given up: starting one takes seconds on a busy machine,
+ * and that is not what they are about.
+ */
+export const patient = async (): Promise<Partial<ClusterOptions>> => ({ selfFenceMs: 30_000 });

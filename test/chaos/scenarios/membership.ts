@@ -1,0 +1,66 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import type { LabCluster } from "../cluster.ts";
+import { patient, type Scenario, type Stage } from "../scenario.ts";
+
+/** Moves everything away from a node, removes it from the cluster, and lets its host join again with an empty store. */
+async function replace({ cluster, changesGoOn }: Stage, name: string, by: string): Promise<void> {
+  await cluster.request(by, "node.standby", { node: name, on: true });
+  await cluster.request(by, "wait.idle", { timeoutMs: 30_000 });
+  cluster.say(`remove ${name}`);
+  await cluster.request(by, "cluster.remove", { node: name });
+  await changesGoOn(10, 30_000);
+  await cluster.endPrograms(name);
+  rmSync(join(cluster.lab.data(name), "q"), { recursive: true });
+  cluster.writeSettings(name);
+  cluster.say(`${name} joins with an empty store`);
+  await cluster.startPrograms(name);
+  await cluster.join(name, by);
+  await standbyOver(cluster, name, by);
+  await changesGoOn();
+}
+
+async function standbyOver(cluster: LabCluster, name: string, by: string): Promise<void> {
+  await cluster.until(`${name} is online`, 30_000, async () =>
+    (await cluster.status(by)).nodes.some((node) => node.name === name && node.state === "online"),
+  );
+  await cluster.request(by, "node.standby", { node: name, on: false });
+}
+
+export const memberReplaced: Scenario = {
+  name: "member-replaced",
+  story: "A follower is removed, its store is wiped, it joins again as a new member, under a steady stream of changes.",
+  faults: async (stage) => {
+    const leader = await stage.cluster.leader();
+    await replace(stage, stage.cluster.others(leader)[0] ?? leader, leader);
+  },
+  hosts: patient,
+  holds: { fenced: "nobody" },
+};
+
+export const leaderRemoved: Scenario = {
+  name: "leader-removed",
+  story: "The leader itself is removed: another leads; the removed one joins again as a new member.",
+  faults: async (stage) => {
+    const leader = await stage.cluster.leader();
+    await replace(stage, leader, stage.cluster.others(leader)[0] ?? leader);
+  },
+  hosts: patient,
+  holds: { fenced: "nobody" },
+};
+
+export const leaderTransferred: Scenario = {
+  name: "leader-transferred",
+  story: "Leadership goes round by request, six times: nothing is lost, nothing is touched.",
+  faults: async ({ cluster, changesGoOn, random }) => {
+    for (let turn = 0; turn < 6; turn += 1) {
+      const leader = await cluster.leader();
+      const next = cluster.others(leader)[random.below(2)] ?? leader;
+      cluster.say(`${leader} hands over to ${next}`);
+      await cluster.request(leader, "cluster.transfer", { node: next });
+      await changesGoOn(5);
+    }
+  },
+  hosts: patient,
+  holds: { fenced: "nobody", untouched: true },
+};

@@ -1,0 +1,79 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pause } from "../cluster.ts";
+import { command } from "../lab.ts";
+import type { Scenario } from "../scenario.ts";
+
+const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+/** The file in which the clock of the daemons is told; on every host at the same place. */
+const CLOCK_FILE = "/data/clock";
+const DISK_BYTES = 48 << 20;
+
+export const diskFull: Scenario = {
+  name: "disk-full",
+  story: "The disk of a follower is full: its daemon ends rather than forget; with room again it comes back.",
+  hosts: async () => {
+    const images = mkdtempSync("/var/tmp/quorate-disks-");
+    const mounted: string[] = [];
+    return {
+      prepareDisk: async (directory) => {
+        const image = join(images, `${mounted.length}.img`);
+        await command("truncate", ["-s", String(DISK_BYTES), image]);
+        await command("mkfs.ext4", ["-q", "-m", "0", image]);
+        await command("mount", ["-o", "loop", image, directory]);
+        mounted.push(directory);
+      },
+      after: async () => {
+        for (const directory of mounted) await command("umount", ["-l", directory]);
+        rmSync(images, { recursive: true, force: true });
+      },
+    };
+  },
+  skip: () => (existsSync("/dev/loop-control") ? null : "no loop devices here"),
+  faults: async ({ cluster, changesGoOn, random }) => {
+    const follower = cluster.others(await cluster.leader())[random.below(2)] ?? "n1";
+    const filler = join(cluster.lab.data(follower), "filler");
+    const { bavail, bsize } = statfsSync(cluster.lab.data(follower));
+    cluster.say(`the disk of ${follower} fills up`);
+    await command("fallocate", ["-l", String(bavail * bsize - 4_096), filler]).catch(() => {});
+    // What is left over in small pieces.
+    await command("sh", ["-c", `cat /dev/zero >>"${filler}" 2>/dev/null || :`]);
+    await changesGoOn(30, 40_000);
+    await pause(5_000);
+    cluster.say("room again");
+    rmSync(filler);
+    await changesGoOn();
+  },
+};
+
+export const clockJump: Scenario = {
+  name: "clock-jump",
+  story: "The wall clock of the daemons jumps an hour ahead, an hour back, and strobes: no election, no lost node.",
+  hosts: async () => ({
+    selfFenceMs: 30_000,
+    daemonEnvironment: { LD_PRELOAD: FAKETIME, FAKETIME_TIMESTAMP_FILE: CLOCK_FILE, FAKETIME_NO_CACHE: "1", DONT_FAKE_MONOTONIC: "1" },
+    prepareDisk: async (directory) => {
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(join(directory, "clock"), "+0");
+    },
+  }),
+  skip: () => (existsSync(FAKETIME) ? null : "libfaketime is not installed"),
+  faults: async ({ cluster, changesGoOn }) => {
+    const leader = await cluster.leader();
+    const follower = await cluster.follower();
+    for (const [name, jump] of [
+      [leader, "+3600"],
+      [leader, "-3600"],
+      [follower, "+3600"],
+      [leader, "+0"],
+      [follower, "-7200"],
+      [follower, "+0"],
+    ] as const) {
+      cluster.say(`the clock of ${name} is ${jump} s`);
+      writeFileSync(join(cluster.lab.data(name), "clock"), jump);
+      await changesGoOn(5);
+      await pause(700);
+    }
+  },
+  holds: { fenced: "nobody", untouched: true, noElection: true },
+};
