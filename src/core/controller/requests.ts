@@ -23,10 +23,16 @@ import type { Leader } from "./leader.ts";
 import { Params, RequestError } from "./params.ts";
 import type { FromPlanner } from "./planner.ts";
 import { cibOf, clusterStatusOf, fencingRow, isQuorate, leaderName, statusOf, transitionOf } from "./status.ts";
-import { type Admission, type ProposeOutcome, REQUEST_TIMEOUT_MS, REQUESTS_MAX } from "./types.ts";
+import { type Admission, type ProposeOutcome, REQUEST_TIMEOUT_MS, REQUESTS_MAX, RETRY_MS } from "./types.ts";
 
 /** Fencing by an operator may take this long on top of the device's own timeout, milliseconds. */
 const FENCE_WAIT_EXTRA_MS = 60_000;
+/** Without a leader a request waits this long for one before it is refused, milliseconds. */
+const PATIENCE_MS = 5_000;
+/** A read that nobody has answered is asked for again after this long, milliseconds. */
+const READ_AGAIN_MS = 1_000;
+/** Refusals that pass when a leader is elected or has room again. */
+const PASSING: ReadonlySet<string> = new Set(["not-leader", "no-leader", "not-ready", "transferring", "busy"]);
 /** `wait.idle` waits at most this long. */
 const WAIT_MAX_MS = 3_600_000;
 /** A change of the membership may take this long (catching up a new voter). */
@@ -186,22 +192,39 @@ export class Requests {
       this.#finish(id, { cib, epoch: state.epoch, index: state.index, featureLevel: state.featureLevel });
     };
     if (!params.flag("linearizable", true)) return give();
-    const context = this.#context();
-    this.#reads.set(context, (outcome) => {
-      if (outcome.kind === "refused") return this.#fail(id, refusedByRaft(outcome.reason));
+    const late = (): RequestError => new RequestError("NO_QUORUM", "no leader confirmed this read in time", { retryable: true });
+    return this.#confirmed(id, PATIENCE_MS, late, (index) =>
       this.#wait(id, REQUEST_TIMEOUT_MS, () => {
-        if (this.#host.state.index < outcome.index) return null;
+        if (this.#host.state.index < index) return null;
         give();
         return null;
-      });
-    });
-    this.#host.raft.step({ kind: "readIndex", context });
-    this.#wait(
-      id,
-      REQUEST_TIMEOUT_MS,
-      () => null,
-      () => new RequestError("NO_QUORUM", "no leader confirmed this read in time", { retryable: true }),
+      }),
     );
+  }
+
+  /**
+   * Asks the leader for an index that a read now must have seen, again and again: while a leader is being elected the
+   * question is refused or lost, and asking costs nothing.
+   */
+  #confirmed(id: number, timeoutMs: number, late: () => RequestError, then: (index: number) => void): void {
+    let askedMs = Number.NEGATIVE_INFINITY;
+    let context = 0;
+    const ask = (): void => {
+      this.#reads.delete(context);
+      context = this.#context();
+      askedMs = this.#host.nowMs;
+      this.#reads.set(context, (outcome) => {
+        if (outcome.kind === "ready") then(outcome.index);
+        else askedMs = this.#host.nowMs + RETRY_MS - READ_AGAIN_MS;
+      });
+      this.#host.raft.step({ kind: "readIndex", context });
+    };
+    ask();
+    const again = (): null => {
+      if (this.#host.nowMs - askedMs >= READ_AGAIN_MS) ask();
+      return null;
+    };
+    this.#wait(id, timeoutMs, again, late);
   }
 
   #create(id: number, clusterId: string, name: string): void {
@@ -337,17 +360,13 @@ export class Requests {
   }
 
   #waitIdle(id: number, timeoutMs: number): void {
-    const context = this.#context();
-    const wait = (from: number): void =>
-      this.#wait(id, Math.min(timeoutMs, WAIT_MAX_MS), () => {
+    const endMs = this.#host.nowMs + Math.min(timeoutMs, WAIT_MAX_MS);
+    this.#confirmed(id, timeoutMs, tooLate, (from) =>
+      this.#wait(id, endMs - this.#host.nowMs, () => {
         const { state } = this.#host;
         return state.index >= from && isSettled(state) ? { result: { index: state.index, idle: true } } : null;
-      });
-    this.#reads.set(context, (outcome) => {
-      if (outcome.kind === "ready") wait(outcome.index);
-    });
-    this.#host.raft.step({ kind: "readIndex", context });
-    wait(Number.POSITIVE_INFINITY);
+      }),
+    );
   }
 
   #votes(id: number, node: NodeStatus, votes: number): void {
@@ -438,10 +457,21 @@ export class Requests {
     commands: readonly Command[],
     then: (results: readonly Extract<CommandResult, { ok: true }>[]) => void,
     edits: readonly ConfigurationEdit[] = [],
+    patientUntilMs: number | null = null,
   ): void {
     this.#waiters.delete(id);
+    const untilMs = patientUntilMs ?? this.#host.nowMs + PATIENCE_MS;
     this.#host.propose(commands, REQUEST_TIMEOUT_MS, (outcomes) => {
       if (!this.#open.has(id)) return;
+      // Refused means: nowhere appended. While a leader is being elected the same command is simply offered again.
+      if (this.#host.nowMs < untilMs && outcomes.every((outcome) => outcome.kind === "refused" && PASSING.has(outcome.reason))) {
+        const againMs = this.#host.nowMs + RETRY_MS;
+        this.#wait(id, REQUEST_TIMEOUT_MS, () => {
+          if (this.#host.nowMs >= againMs) this.#propose(id, commands, then, edits, untilMs);
+          return null;
+        });
+        return;
+      }
       this.#guarded(id, () => then(outcomes.map((outcome) => this.#accepted(outcome, edits))));
     });
   }
@@ -459,7 +489,7 @@ export class Requests {
 
   #wait(id: number, timeoutMs: number, check: Waiter["check"], timeout?: Waiter["timeout"]): void {
     if (!this.#open.has(id)) return;
-    const late = timeout ?? ((): RequestError => new RequestError("TIMEOUT", "this took longer than it may", { retryable: true }));
+    const late = timeout ?? tooLate;
     this.#waiters.set(id, { id, deadlineMs: this.#host.nowMs + timeoutMs, check, timeout: late });
   }
 
@@ -520,6 +550,10 @@ export class Requests {
 
 type Lifetime = "forever" | "reboot";
 const LIFETIMES: readonly Lifetime[] = ["forever", "reboot"];
+
+function tooLate(): RequestError {
+  return new RequestError("TIMEOUT", "this took longer than it may", { retryable: true });
+}
 
 function unknownNode(name: string): RequestError {
   return new RequestError("NODE_UNKNOWN", `there is no node ${name}`);
