@@ -91,6 +91,24 @@ describe("the program", () => {
     assert.match(err, /^ERROR: cannot reach .*none\.sock: no daemon listens there$/m);
   });
 
+  test("explain: terms that add up, and the commands that would change it", () => {
+    const node = (id: number): string =>
+      `<node_state id="${id}" uname="n${id}" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="${id}"><lrm_resources/></lrm></node_state>`;
+    const constraints = `<constraints><rsc_location id="never" rsc="a" node="n2" score="-INFINITY"/><rsc_location id="like" rsc="a" node="n1" score="50"/></constraints>`;
+    const cib = `<cib validate-with="pacemaker-3.9" have-quorum="1" dc-uuid="1"><configuration><crm_config><cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="false"/></cluster_property_set></crm_config><nodes><node id="1" uname="n1"/><node id="2" uname="n2"/></nodes><resources><primitive id="a" class="ocf" provider="quorate" type="dummy"/></resources>${constraints}</configuration><status>${node(1)}${node(2)}</status></cib>`;
+    writeFileSync(file, cib);
+    const { code, out } = run(["explain", "a", "--node", "n2", "--xml-file", file]);
+    assert.equal(code, 0);
+    assert.match(out, /-INFINITY {2}location constraint never/);
+    assert.match(out, /^ {2}quorate configure delete never$/m);
+    const json = JSON.parse(run(["explain", "a", "--json", "--xml-file", file]).out) as {
+      instances: { node: string; nodes: { node: string; score: number }[] }[];
+    };
+    assert.equal(json.instances[0]?.node, "n1");
+    assert.equal(json.instances[0]?.nodes.find((item) => item.node === "n1")?.score, 50);
+    assert.equal(run(["explain", "nothing", "--xml-file", file]).code, 1);
+  });
+
   test("completion for the shell prints words", () => {
     assert.equal(run(["__complete", "resource sta"]).out, "status\nstart\n");
   });

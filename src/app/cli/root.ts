@@ -58,6 +58,15 @@ const watch: Command = {
   },
 };
 
+/** Loaded when asked for: it needs the whole policy engine. */
+const explain: Command = {
+  name: "explain",
+  usage: "RESOURCE [--node NODE] [--json] [--xml-file FILE]",
+  help: "why a resource runs where it does, and the least that would make it run (on NODE)",
+  run: async (args, context) => (await import("./explain.ts")).explainCommand.run(args, context),
+  complete: async (args, context) => (await import("./names.ts")).completeResources(args, context),
+};
+
 const verify: Command = {
   name: "verify",
   usage: "",
@@ -82,7 +91,7 @@ export function rootLevel(): Level {
   return {
     name: "",
     help: "levels and commands; `help WORD` says more",
-    commands: [status, verify, maintenance, wait, watch, report],
+    commands: [status, explain, verify, maintenance, wait, watch, report],
     levels: [
       {
         name: "configure",
