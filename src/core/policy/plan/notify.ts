@@ -180,18 +180,19 @@ function notifyInstances(planner: Planner, points: PhasePoints, picture: Picture
   const { task } = points;
   if (task === "start" || task === "promote") {
     for (const { resource, node, starting } of picture.willBeActive) {
-      if (points.pre.runnable && !(task === "start" && starting)) notifyOne(planner, points, "pre", resource, node, phase);
-      if (points.post.runnable) notifyOne(planner, points, "post", resource, node, phase);
+      if (points.pre.runnable && !(task === "start" && starting))
+        notifyOne(planner, points, { type: "pre", around: points }, resource, node, phase);
+      if (points.post.runnable) notifyOne(planner, points, { type: "post", around: points }, resource, node, phase);
     }
     return;
   }
   for (const { resource } of picture.active) {
     for (const node of resource.activeNodes) {
-      if (points.pre.runnable) notifyOne(planner, points, "pre", resource, node, phase);
+      if (points.pre.runnable) notifyOne(planner, points, { type: "pre", around: points }, resource, node, phase);
       if (!points.post.runnable) continue;
       const stop = planner.first(resource, "stop_0", node);
       if (task === "stop" && stop !== null && stop.needed) continue;
-      notifyOne(planner, points, "post", resource, node, phase);
+      notifyOne(planner, points, { type: "post", around: points }, resource, node, phase);
     }
   }
 }
@@ -200,7 +201,7 @@ function notifyInstances(planner: Planner, points: PhasePoints, picture: Picture
 function notifyOne(
   planner: Planner,
   points: PhasePoints,
-  type: "pre" | "post",
+  how: { readonly type: "pre" | "post"; readonly around: PhasePoints | null },
   resource: Resource,
   node: PolicyNode,
   phase: NotifyPhase,
@@ -208,17 +209,18 @@ function notifyOne(
   if (!node.online && !(node.isGuest && !node.reset)) return null;
   if (node.unclean || planner.existingFence(node)?.needed === true) return null;
   const { task } = points;
+  const { type, around } = how;
   if (behindBlockedConnection(planner, node) && (task === "start" || task === "promote")) return null;
   const key = type === "pre" ? `pre_notify_${task}_0` : `post_notify_${completionOf(task)}_0`;
   const action = planner.request({ resource, task: "notify", key, node, optional: false });
   const point = type === "pre" ? points.pre : points.post;
-  const confirmed = type === "pre" ? points.confirmedPre : points.confirmedPost;
   action.detail = { kind: "notify", type, operation: task, point, phase };
   action.notification = phase;
   if (type === "post") action.priority = INFINITY_SCORE;
+  if (around === null) return action;
   point.precede(action, seq);
-  action.precede(confirmed, seq);
-  if (type === "post") orderRecurringAfter(planner, resource, points.confirmedPost);
+  action.precede(type === "pre" ? around.confirmedPre : around.confirmedPost, seq);
+  if (type === "post") orderRecurringAfter(planner, resource, around.confirmedPost);
   return action;
 }
 
@@ -265,11 +267,14 @@ function notifyFencing(planner: Planner, clone: Resource, points: PhasePoints, p
     for (const { resource } of picture.active) {
       for (const node of resource.activeNodes) {
         const ownStop = planner.first(resource, "stop_0", node);
-        if (resource === victim || ownStop?.needed) continue;
-        const action = notifyOne(planner, points, "post", resource, node, phase);
+        if (resource === victim) continue;
+        // One that is itself about to stop is told right after the fencing, and not again after its own stop.
+        const around = ownStop?.needed === true ? null : points;
+        const action = notifyOne(planner, points, { type: "post", around }, resource, node, phase);
         if (action === null) continue;
         post.precede(action, seq);
         action.precede(confirmed, seq);
+        orderRecurringAfter(planner, resource, confirmed);
       }
     }
   }
