@@ -14,6 +14,8 @@ import {
   emptyState,
   encodeSnapshot,
   type IntentDraft,
+  kernelStateOn,
+  leavesKernelState,
   renderCib,
   tsafeCovers,
   walk,
@@ -301,5 +303,57 @@ describe("properties", () => {
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+describe("bounds of a silent node (RAFT.md §7)", () => {
+  test("the time promised to a planned absence stays when the daemon comes back early", () => {
+    const log = started();
+    const untilMs = log.state.clockMs + 60_000;
+    log.run({ kind: "node.detach", memberId: memberId(1), incarnation: inc, untilMs }, hello(1));
+    assert.equal(log.state.nodes.get("n1")?.membership, "online");
+    assert.equal(log.state.nodes.get("n1")?.detachedUntilMs, untilMs);
+    // A second, shorter absence does not shorten the first promise; another incarnation has none.
+    log.run({ kind: "node.detach", memberId: memberId(1), incarnation: inc, untilMs: untilMs - 30_000 });
+    assert.equal(log.state.nodes.get("n1")?.detachedUntilMs, untilMs);
+    log.run(hello(1, incarnation("i2")));
+    assert.equal(log.state.nodes.get("n1")?.detachedUntilMs, null);
+  });
+
+  test("a late greeting does not undo a newer one", () => {
+    const log = new Log().run(...created);
+    const greet = (greeting: number, stopBoundMs: number): Command => ({ ...(hello(1) as object), greeting, stopBoundMs }) as Command;
+    log.run(greet(2, 21_500), greet(1, 4_500));
+    assert.equal(log.code, "INCARNATION_OLD");
+    assert.equal(log.state.nodes.get("n1")?.stopBoundMs, 21_500);
+    log.run(greet(3, 4_500));
+    assert.equal(log.state.nodes.get("n1")?.stopBoundMs, 4_500);
+  });
+
+  const agents = [
+    { name: "ocf:quorate:web", agentClass: "ocf", provider: "quorate", type: "web", leaves: false },
+    { name: "ocf:heartbeat:Dummy", agentClass: "ocf", provider: "heartbeat", type: "Dummy", leaves: false },
+    { name: "ocf:heartbeat:IPaddr2", agentClass: "ocf", provider: "heartbeat", type: "IPaddr2", leaves: true },
+    { name: "ocf:site:unknown", agentClass: "ocf", provider: "site", type: "unknown", leaves: true },
+    { name: "systemd:nginx", agentClass: "systemd", provider: null, type: "nginx", leaves: true },
+    { name: "a fencing device", agentClass: "stonith", provider: null, type: "fence_x", leaves: false },
+  ] as const;
+  for (const agent of agents) {
+    test(`kernel state: ${agent.name}`, () => assert.equal(leavesKernelState(agent), agent.leaves));
+  }
+
+  test("where the host cannot be reset, Tsafe covers nothing that leaves kernel state", () => {
+    const kill: Command = { ...(hello(1) as object), kernelGuarantee: "none" } as Command;
+    const log = new Log().run(...created, kill);
+    const address = start(log);
+    const web = started().run(kill);
+    assert.equal(tsafeCovers(web.state, web.state.nodes.get("n1") as never), true);
+    log.run(commitIntents(log, { ...address, action: { ...address.action, provider: "heartbeat", type: "IPaddr2" } }));
+    assert.equal(tsafeCovers(log.state, log.state.nodes.get("n1") as never), false);
+    log.run(result(log, 0));
+    assert.equal(tsafeCovers(log.state, log.state.nodes.get("n1") as never), false);
+    assert.deepEqual(kernelStateOn(log.state, log.state.nodes.get("n1") as never), ["web"]);
+    log.run(hello(1));
+    assert.equal(tsafeCovers(log.state, log.state.nodes.get("n1") as never), true);
   });
 });

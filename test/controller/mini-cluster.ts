@@ -19,6 +19,8 @@ export class MiniCluster {
   nowMs = 1_000;
   readonly nodes = new Map<string, MiniNode>();
   readonly ran: Ran[] = [];
+  /** Every stop plan that went to a guardian: its bound, and what the cluster knew of it at that moment. */
+  readonly plans: { node: string; stopBoundMs: number; knownMs: number }[] = [];
   readonly #queue: Timed[] = [];
   #order = 0;
   readonly schedule: Schedule;
@@ -160,6 +162,11 @@ export class MiniNode {
     this.connectGuardian();
   }
 
+  /** S of RAFT.md §7 as a guardian with g = 1 s, Tstop = 3 s and Tkill = 0.5 s tells it. */
+  get stopBoundMs(): number {
+    return 1_500 + Math.max(3_000, this.plan.stopMs ?? 0);
+  }
+
   connectGuardian(): void {
     this.deliver({
       kind: "guardian",
@@ -168,7 +175,8 @@ export class MiniNode {
         incarnation: this.incarnation,
         guarantee: "guardian",
         kernelGuarantee: "none",
-        stopBoundMs: 4_500,
+        stopBoundMs: this.stopBoundMs,
+        stopMs: this.stopBoundMs - 1_500,
         planVersion: this.plan.version,
         deadlineMonotonicMs: this.deadlineMs,
         running: [],
@@ -234,8 +242,12 @@ export class MiniNode {
         return;
       case "stopPlan":
         this.plan = effect.plan;
+        this.cluster.plans.push({ node: this.name, stopBoundMs: this.stopBoundMs, knownMs: this.core.self?.stopBoundMs ?? 0 });
         this.cluster.at(1, () =>
-          this.deliver({ kind: "guardian", message: { kind: "plan.ack", version: effect.plan.version, stopBoundMs: 4_500 } }),
+          this.deliver({
+            kind: "guardian",
+            message: { kind: "plan.ack", version: effect.plan.version, stopBoundMs: this.stopBoundMs },
+          }),
         );
         return;
       case "deadline":

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { attributeOf, childrenOf, type Element, element, walk } from "../../src/core/cib/index.ts";
+import { attributeOf, childrenOf, type Element, element, type NodeStatus, walk } from "../../src/core/cib/index.ts";
 import type { PlannedTransition, Schedule } from "../../src/core/controller/index.ts";
 import { emptyGraph, type GraphAction, type ResourceAction } from "../../src/core/transition/index.ts";
 import { exited, MiniCluster } from "./mini-cluster.ts";
@@ -126,6 +126,45 @@ test("a node that falls silent is lost, waits for Tsafe, then its resource start
   assert.equal(starts.length, 2);
   assert.ok((starts[1]?.atMs ?? 0) - diedAtMs > 9_000, "the second start comes after Tsafe");
   assert.equal(survivor.core.state.fencingHistory.at(-1)?.by, "tsafe");
+});
+
+test("a longer stop raises the bound of its node, and the cluster knows before the guardian does", () => {
+  const cluster = MiniCluster.formed({ schedule, agents }, ["n1", "n2", "n3"]);
+  const leader = cluster.leader();
+  assert.ok(leader);
+  const op = element("op", { id: "web-stop", name: "stop", interval: "0s", timeout: "20s" });
+  const slow = element("primitive", { ...WEB.attributes }, [element("operations", {}, [op])]);
+  leader.request("config.commit", { edits: [{ section: "resources", id: "web", before: null, after: slow }] });
+  cluster.until("web runs", 10_000, () => leader.core.state.nodes.get("n1")?.history.get("web")?.active === true);
+  assert.equal(cluster.nodes.get("n1")?.plan.stopMs, 20_000);
+  assert.equal(leader.core.state.nodes.get("n1")?.stopBoundMs, 21_500);
+  assert.equal(leader.core.state.nodes.get("n2")?.stopBoundMs, 4_500, "only the node with the resource");
+  for (const plan of cluster.plans) assert.ok(plan.knownMs >= plan.stopBoundMs, JSON.stringify(plan));
+  const diedAtMs = cluster.nowMs;
+  cluster.nodes.get("n1")?.die();
+  const survivor = cluster.nodes.get("n2");
+  assert.ok(survivor);
+  cluster.until("web runs on n2", 60_000, () => survivor.core.state.nodes.get("n2")?.history.get("web")?.active === true);
+  assert.ok(cluster.nowMs - diedAtMs > 26_000, "Tsafe = Tself + the longer S");
+});
+
+test("a node that came back early from a planned absence is given the whole promised time", () => {
+  const cluster = withWeb();
+  const n1 = cluster.nodes.get("n1");
+  const survivor = cluster.nodes.get("n2");
+  assert.ok(n1 && survivor);
+  // 60 s are promised; the same incarnation is back at once, and its guardian keeps the deadline that it was given.
+  const promisedFromMs = cluster.nowMs;
+  survivor.command({ kind: "node.detach", memberId: n1.id, incarnation: n1.incarnation, untilMs: survivor.core.state.clockMs + 60_000 });
+  const { guarantee, trips, version, stopBoundMs } = survivor.core.state.nodes.get("n1") as NodeStatus;
+  const greeting = 2_000_000;
+  const hello = { kind: "node.hello", memberId: n1.id, incarnation: n1.incarnation, guarantee, greeting, stopBoundMs } as const;
+  survivor.command({ ...hello, trips, version, featureLevelMax: 1 });
+  assert.equal(survivor.core.state.nodes.get("n1")?.membership, "online");
+  n1.die();
+  cluster.until("n1 lost", 10_000, () => survivor.core.state.nodes.get("n1")?.membership === "lost");
+  cluster.until("web runs on n2", 120_000, () => survivor.core.state.nodes.get("n2")?.history.get("web")?.active === true);
+  assert.ok(cluster.nowMs - promisedFromMs > 69_000, `after ${cluster.nowMs - promisedFromMs} ms`);
 });
 
 test("a monitor that fails is recorded once and voids the plan", () => {

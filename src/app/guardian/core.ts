@@ -180,6 +180,7 @@ export class GuardianCore {
       incarnation: this.#facts.incarnation,
       ...this.#guarantees(),
       stopBoundMs: this.#stopBoundMs(),
+      stopMs: this.#stopMs(),
       planVersion: this.#plan?.version ?? 0,
       deadlineMonotonicMs: this.#deadlineMs,
       running: splitBySize(running).first,

@@ -89,6 +89,9 @@ export function applyHello(state: CibState, command: Of<"node.hello">): Change {
   const node = findMember(state, command.memberId);
   if (node === undefined) return refused("NODE_UNKNOWN", `member ${command.memberId} is no node of this cluster`);
   const same = node.incarnation === command.incarnation;
+  if (same && (command.greeting ?? 0) < (node.greeting ?? 0)) {
+    return refused("INCARNATION_OLD", `a newer greeting of node ${node.name} is in force`);
+  }
   const walked = same && command.trips > node.trips;
   if (same && node.membership === "fenced" && !walked) {
     return refused("INCARNATION_FENCED", `node ${node.name} was fenced in this incarnation`);
@@ -99,11 +102,15 @@ export function applyHello(state: CibState, command: Of<"node.hello">): Change {
   }
   const facts = {
     guarantee: command.guarantee,
+    kernelGuarantee: command.kernelGuarantee ?? command.guarantee,
+    greeting: command.greeting ?? 0,
+    ...(command.clockDifferenceMs === undefined ? {} : { clockDifferenceMs: command.clockDifferenceMs }),
     stopBoundMs: command.stopBoundMs,
     trips: command.trips,
     version: command.version,
     featureLevelMax: command.featureLevelMax,
-    detachedUntilMs: null,
+    // Its guardian keeps the deadline that a planned absence was promised, also when the daemon is back before.
+    detachedUntilMs: same ? node.detachedUntilMs : null,
   };
   if (same && node.membership === "online" && !walked) {
     return accepted(withNode(state, { ...node, ...facts }), { voidsPlans: false });
@@ -156,7 +163,8 @@ export function applyDetach(state: CibState, command: Of<"node.detach">): Change
   if (node.membership !== "online" && node.membership !== "detached") {
     return refused("NODE_NOT_ONLINE", `node ${node.name} is ${node.membership}`);
   }
-  const detachedUntilMs = Math.min(command.untilMs, state.clockMs + DETACH_MAX_MS);
+  // Never earlier than promised before: the guardian's deadline does not move back.
+  const detachedUntilMs = Math.max(node.detachedUntilMs ?? 0, Math.min(command.untilMs, state.clockMs + DETACH_MAX_MS));
   const detached: NodeStatus = { ...node, membership: "detached", sinceMs: state.clockMs, detachedUntilMs };
   return accepted(withNode(state, detached), { voidsPlans: false });
 }

@@ -60,7 +60,16 @@ export type IntentDraft = {
   readonly actionId: number;
 };
 
-export type StopSpec = { readonly timeoutMs: number; readonly stage: number; readonly exclusive: boolean };
+export type StopSpec = {
+  readonly timeoutMs: number;
+  readonly stage: number;
+  readonly exclusive: boolean;
+  /**
+   * The configuration asks for this timeout, so the guardian gives the stop that long and Tsafe of its node grows with
+   * it (RAFT.md §7). Absent or false: the built-in default, which the guardian's own bound cuts short.
+   */
+  readonly configured?: boolean;
+};
 
 /** Status codes of an operation (policy/status.md 13.5). */
 export type OperationStatus = -1 | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11;
@@ -122,6 +131,12 @@ export type Command =
       readonly incarnation: Incarnation;
       readonly guarantee: NodeGuarantee;
       readonly stopBoundMs: number;
+      /** The same for what outlives processes (addresses, mounts); absent: as `guarantee`. */
+      readonly kernelGuarantee?: NodeGuarantee;
+      /** Grows with every greeting of a member, over all its starts: a late one must not undo a newer one. */
+      readonly greeting?: number;
+      /** Own wall clock minus the cluster's as this member measured it last, milliseconds; absent: not measured yet. */
+      readonly clockDifferenceMs?: number;
       readonly trips: number;
       readonly version: string;
       readonly featureLevelMax: number;

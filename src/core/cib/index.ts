@@ -35,7 +35,7 @@ export {
 } from "./element.ts";
 export { failCountNames, isFailure, parseCount, recurringKey, stopAction } from "./history.ts";
 export { isKept } from "./kept.ts";
-export { activeOn, guardiansStopWithoutQuorum, isSettled, tsafeCovers, tsafeMs } from "./queries.ts";
+export { activeOn, guardiansStopWithoutQuorum, isSettled, kernelStateOn, leavesKernelState, tsafeCovers, tsafeMs } from "./queries.ts";
 export { CRM_FEATURE_SET, type RenderFacts, renderCib, renderStatus, SCHEMA } from "./render.ts";
 export { applyEdits, EDITS_MAX, propertyOf, renderConfiguration, renderSection } from "./sections.ts";
 export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type SnapshotData } from "./snapshot.ts";

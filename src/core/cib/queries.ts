@@ -13,9 +13,26 @@ export function guardiansStopWithoutQuorum(state: CibState): boolean {
   return !KEEPING_POLICIES.has((propertyOf(state, "no-quorum-policy") ?? "stop").toLowerCase());
 }
 
+type Agent = { readonly agentClass: string; readonly provider: string | null; readonly type: string };
+
+/** Agents of other providers that own nothing but processes and files. */
+const PROCESS_ONLY = new Set(["heartbeat:Dummy", "heartbeat:Delay", "pacemaker:Dummy", "pacemaker:Stateful"]);
+
+/**
+ * May something of the resource outlive all its processes (addresses, mounts, devices, units of systemd)? The answer is
+ * yes for every agent that is not known to own processes alone: our own (`ocf:quorate:*`) and a few for tests. Killing
+ * proves nothing about the others; only a reset of the host or a device does (RAFT.md §8).
+ */
+export function leavesKernelState(agent: Agent): boolean {
+  if (agent.agentClass === "stonith") return false;
+  if (agent.agentClass !== "ocf" || agent.provider === null) return true;
+  return agent.provider !== "quorate" && !PROCESS_ONLY.has(`${agent.provider}:${agent.type}`);
+}
+
 /**
  * May an elapsed Tsafe count as fencing of this node? Only when its guardian stops everything that may run there: every
- * active resource was in an acknowledged stop plan (a start in flight is covered, else the guardian refuses it).
+ * active resource was in an acknowledged stop plan (a start in flight is covered, else the guardian refuses it), and
+ * where the host cannot be reset nothing there leaves kernel state.
  */
 export function tsafeCovers(state: CibState, node: NodeStatus): boolean {
   if (node.guarantee === "none" || !guardiansStopWithoutQuorum(state)) return false;
@@ -24,10 +41,24 @@ export function tsafeCovers(state: CibState, node: NodeStatus): boolean {
   }
   for (const intent of state.intents.values()) {
     if (intent.node !== node.name || intent.action.agentClass === "stonith") continue;
-    const begins = intent.task === "start" || intent.task === "promote" || intent.task === "migrate_from";
-    if (begins && intent.stop === null) return false;
+    if (begins(intent.task) && intent.stop === null) return false;
   }
-  return true;
+  return kernelStateOn(state, node).length === 0;
+}
+
+/** Resources on the node whose end nothing but confirmed fencing proves, because its host cannot be reset; sorted. */
+export function kernelStateOn(state: CibState, node: NodeStatus): readonly string[] {
+  if ((node.kernelGuarantee ?? node.guarantee) !== "none") return [];
+  const names = new Set<string>();
+  for (const history of node.history.values()) if (history.active && leavesKernelState(history)) names.add(history.resource);
+  for (const intent of state.intents.values()) {
+    if (intent.node === node.name && begins(intent.task) && leavesKernelState(intent.action)) names.add(intent.resource);
+  }
+  return [...names].sort();
+}
+
+function begins(task: string): boolean {
+  return task === "start" || task === "promote" || task === "migrate_from";
 }
 
 /** Tsafe of RAFT.md §7: how long after the last contact everything there has certainly stopped, milliseconds. */

@@ -87,8 +87,16 @@ export type NodeStatus = {
   readonly membership: NodeMembership;
   readonly incarnation: Incarnation | null;
   readonly sinceMs: number;
+  /**
+   * The guardian of this incarnation was promised its deadline until then. It stays when the daemon comes back early:
+   * a deadline never moves back, so Tsafe counts from here until the incarnation ends (RAFT.md §7).
+   */
   readonly detachedUntilMs: number | null;
   readonly guarantee: NodeGuarantee;
+  /** What holds for resources with kernel state (RAFT.md §8); absent: as `guarantee`. */
+  readonly kernelGuarantee?: NodeGuarantee;
+  readonly greeting?: number;
+  readonly clockDifferenceMs?: number;
   readonly stopBoundMs: number;
   /** Walks of the stop plan that this incarnation has told of; one more proves that everything had stopped. */
   readonly trips: number;

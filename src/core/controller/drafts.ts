@@ -37,13 +37,15 @@ export function stopRulesOf(state: CibState): StopRules {
   }
   const templates = new Map<string, Element>();
   for (const found of walk(configuration)) if (found.name === "template") templates.set(attributeOf(found, "id") ?? "", found);
-  const fallback = durationMs(defaultOf(configuration, "timeout")) ?? STOP_TIMEOUT_DEFAULT_MS;
+  const fallback = durationMs(defaultOf(configuration, "timeout"));
   const stages = stopStages(configuration, [...primitives.keys()]);
   const byResource = new Map<string, StopSpec>();
   for (const [id, primitive] of primitives) {
     const template = templates.get(attributeOf(primitive, "template") ?? "");
-    const timeoutMs = stopTimeout(primitive) ?? (template === undefined ? null : stopTimeout(template)) ?? fallback;
-    byResource.set(id, { timeoutMs, stage: stages.get(id) ?? 0, exclusive: true });
+    const asked = stopTimeout(primitive) ?? (template === undefined ? null : stopTimeout(template)) ?? fallback;
+    const timeoutMs = asked ?? STOP_TIMEOUT_DEFAULT_MS;
+    const stage = stages.get(id) ?? 0;
+    byResource.set(id, { timeoutMs, stage, exclusive: true, ...(asked === null ? {} : { configured: true }) });
   }
   return { enabled, byResource };
 }

@@ -216,6 +216,8 @@ export class Leader {
   #tsafeAt(node: NodeStatus): number | null {
     const { raftStatus: raft, state, nowMs, timing } = this.#host;
     if (!this.#leading || raft.leaderSinceMs === null || node.memberId === null) return null;
+    // A node outside of the membership shares no quorum with this leader (`force-new-cluster`): waiting proves nothing.
+    if (!raft.configuration.members.has(node.memberId)) return null;
     const lastAnswerMs = raft.peers.get(node.memberId)?.lastAnswerMs ?? null;
     // The guardian of a detached node was promised its deadline until then (RAFT.md §7, planned restart).
     const promisedMs = node.detachedUntilMs === null ? 0 : nowMs + node.detachedUntilMs - stampMs(this.#host);

@@ -5,8 +5,18 @@ import type { ActionResult, FromGuardian } from "../ports/index.ts";
 import { type Host, refusalOf, stampMs } from "./host.ts";
 import { resultOf } from "./outcomes.ts";
 import { Recurring } from "./recurring.ts";
-import { planSignature, stopSteps } from "./stop-plan.ts";
+import { planSignature, stopPlanOf } from "./stop-plan.ts";
 import { type GuardianFacts, PROPOSAL_TIMEOUT_MS, RESULTS_BATCH_MAX, RETRY_MS } from "./types.ts";
+
+/** A member measures its clock anew this often, and tells of a change at most this often; milliseconds. */
+const CLOCK_REFRESH_MS = 600_000;
+const CLOCK_TELL_MS = 60_000;
+/** Smaller changes of the difference are not worth an entry, milliseconds. */
+const CLOCK_CHANGE_MS = 250;
+/** A measurement that took longer says too little, milliseconds. */
+const CLOCK_ROUND_MAX_MS = 1_000;
+/** Greetings of one start of the daemon; a start counts this much. */
+const GREETINGS_PER_BOOT = 1_000_000;
 
 type Asked = { readonly resource: string; readonly atMs: number };
 
@@ -25,6 +35,15 @@ export class Member {
   #planSignature = "[]";
   #planAcked = 0;
   #planSent = false;
+  /** A plan with a longer walk waits until the cluster knows the longer bound of this node (RAFT.md §7). */
+  #planHeld = false;
+  #boundToTellMs = 0;
+  /** Tstop that is in force at the guardian, milliseconds. */
+  #stopMs = 0;
+  #greeting = -1;
+  #clockDifferenceMs: number | null = null;
+  #clockLookMs = 0;
+  #clockRefreshMs = 0;
   /** Asked of the guardian and not answered: intents and fencing attempts by key. */
   readonly #asked = new Map<string, Asked>();
   readonly #notBefore = new Map<string, number>();
@@ -66,6 +85,8 @@ export class Member {
         return;
       case "plan.ack":
         this.#planAcked = Math.max(this.#planAcked, message.version);
+        if (message.version >= this.#planVersion) this.#boundToTellMs = 0;
+        if (this.#guardian?.guarantee !== "watchdog") this.#stopMs += message.stopBoundMs - this.#stopBoundMs;
         this.#stopBoundMs = message.stopBoundMs;
         return;
       case "refused":
@@ -102,6 +123,8 @@ export class Member {
   #connected(facts: GuardianFacts): void {
     this.#guardian = facts;
     this.#stopBoundMs = facts.stopBoundMs;
+    this.#stopMs = facts.stopMs ?? 0;
+    this.#boundToTellMs = 0;
     this.#unproven = new Set(facts.stopped.filter((end) => !end.proven).map((end) => end.resource));
     this.#trips = this.#unproven.size === 0 ? facts.trips : this.#trips;
     this.#planVersion = Math.max(this.#planVersion, facts.planVersion);
@@ -184,14 +207,17 @@ export class Member {
   }
 
   #hello(self: NodeStatus, guardian: GuardianFacts): void {
-    const { nowMs, raftStatus } = this.#host;
+    const { nowMs, raftStatus, options } = this.#host;
+    const stopBoundMs = Math.max(this.#stopBoundMs, this.#boundToTellMs);
     const known =
       self.incarnation === guardian.incarnation &&
       self.membership === "online" &&
       self.trips >= this.#trips &&
-      self.stopBoundMs === this.#stopBoundMs &&
+      self.stopBoundMs === stopBoundMs &&
       self.guarantee === guardian.guarantee &&
-      self.version === this.#host.options.version;
+      self.version === options.version &&
+      self.greeting === this.#greeting &&
+      !this.#clockIsNews(self);
     if (known) this.#greeted = true;
     if (known || nowMs < this.#helloUntilMs || raftStatus.leader === null || this.#selfFenced) return;
     // A detachment holds until the daemon has been restarted or its time is over, not until this daemon's next look.
@@ -200,24 +226,48 @@ export class Member {
     // A node that left on purpose stays away until its daemon starts again.
     if (self.membership === "offline" && self.incarnation === guardian.incarnation && this.leaving) return;
     this.#helloUntilMs = nowMs + PROPOSAL_TIMEOUT_MS;
+    this.#greeting = Math.max(this.#greeting, options.boot * GREETINGS_PER_BOOT) + 1;
+    const saidAtMs = this.#host.wallMs;
     const hello = {
       kind: "node.hello",
-      memberId: this.#host.options.memberId,
+      memberId: options.memberId,
       incarnation: guardian.incarnation,
       guarantee: guardian.guarantee,
-      stopBoundMs: this.#stopBoundMs,
+      kernelGuarantee: guardian.kernelGuarantee,
+      greeting: this.#greeting,
+      ...(this.#clockDifferenceMs === null ? {} : { clockDifferenceMs: this.#clockDifferenceMs }),
+      stopBoundMs,
       trips: this.#trips,
-      version: this.#host.options.version,
+      version: options.version,
       featureLevelMax: FEATURE_LEVEL_MAX,
     } as const;
     this.#host.propose([hello], PROPOSAL_TIMEOUT_MS, ([outcome]) => {
       this.#helloUntilMs = this.#host.nowMs + RETRY_MS;
+      if (outcome?.kind === "applied") this.#measureClock(saidAtMs);
       if (outcome?.kind === "applied" && outcome.result.ok) this.#greeted = true;
       if (refusalOf(outcome)?.code !== "INCARNATION_FENCED") return;
       this.#selfFenced = true;
       this.#host.log("error", {}, "the cluster has fenced this incarnation of the node: the host is reset");
       this.#host.emit({ kind: "selfFence", reason: "fenced by the cluster" });
     });
+  }
+
+  /** The leader stamped the greeting between its saying and its return: half of that time is the error. */
+  #measureClock(saidAtMs: number): void {
+    const { wallMs, nowMs, state } = this.#host;
+    this.#clockRefreshMs = nowMs + CLOCK_REFRESH_MS;
+    if (wallMs - saidAtMs > CLOCK_ROUND_MAX_MS || wallMs < saidAtMs) return;
+    this.#clockDifferenceMs = Math.round((saidAtMs + wallMs) / 2 - state.clockMs);
+  }
+
+  #clockIsNews(self: NodeStatus): boolean {
+    const { nowMs } = this.#host;
+    if (nowMs >= this.#clockRefreshMs && this.#clockRefreshMs > 0) return true;
+    if (this.#clockDifferenceMs === null || nowMs < this.#clockLookMs) return false;
+    const told = self.clockDifferenceMs;
+    if (told !== undefined && Math.abs(told - this.#clockDifferenceMs) < CLOCK_CHANGE_MS) return false;
+    this.#clockLookMs = nowMs + CLOCK_TELL_MS;
+    return true;
   }
 
   /** Set while the node shuts down on purpose. */
@@ -239,14 +289,27 @@ export class Member {
     this.#host.emit({ kind: "deadline", term: raftStatus.leaseTerm, atMs });
   }
 
+  /**
+   * A guardian that may walk for longer raises Tsafe of its node, so the cluster knows the longer bound before the guardian
+   * does (`StopPlan.stopMs`). A watchdog's bound does not depend on the walk.
+   */
+  #boundIsKnown(self: NodeStatus, stopMs: number): boolean {
+    if (this.#guardian?.guarantee === "watchdog" || stopMs <= this.#stopMs) return true;
+    this.#boundToTellMs = this.#stopBoundMs + stopMs - this.#stopMs;
+    return self.stopBoundMs >= this.#boundToTellMs && self.greeting === this.#greeting;
+  }
+
   #keepPlan(self: NodeStatus): void {
-    const steps = stopSteps(this.#host.state, self);
-    const signature = planSignature(steps);
+    const { stopMs, steps } = stopPlanOf(this.#host.state, self);
+    const signature = planSignature({ stopMs, steps });
+    this.#planHeld = false;
     if (signature === this.#planSignature && (this.#planSent || this.#planVersion === 0)) return;
+    this.#planHeld = !this.#boundIsKnown(self, stopMs);
+    if (this.#planHeld) return;
     if (signature !== this.#planSignature || !this.#planSent) this.#planVersion += 1;
     this.#planSignature = signature;
     this.#planSent = true;
-    this.#host.emit({ kind: "stopPlan", plan: { version: this.#planVersion, steps } });
+    this.#host.emit({ kind: "stopPlan", plan: { version: this.#planVersion, ...(stopMs > 0 ? { stopMs } : {}), steps } });
     // A plan with exclusive steps needs a finite deadline before anything of it may start.
     this.#deadlineMs = 0;
     this.#renewDeadline();
@@ -265,7 +328,7 @@ export class Member {
     if (delayMs > 0) this.#notBefore.set(intent.key, nowMs + delayMs);
     if (nowMs < (this.#notBefore.get(intent.key) ?? 0)) return;
     if (intent.action.agentClass === "stonith" && this.#runDeviceIntent(self, intent)) return;
-    if (intent.stop !== null && this.#planAcked < this.#planVersion) return;
+    if (intent.stop !== null && (this.#planHeld || this.#planAcked < this.#planVersion)) return;
     if (this.#recurring.yield(intent.resource)) return;
     this.#ask(intent.key, intent.index, intent.resource, intent.action);
   }

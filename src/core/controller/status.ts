@@ -1,7 +1,22 @@
-import { attributeOf, type CibState, childrenOf, type Element, isSettled, type NodeStatus, renderCib, tsafeMs } from "../cib/index.ts";
+import {
+  attributeOf,
+  type CibState,
+  childrenOf,
+  type Element,
+  isSettled,
+  kernelStateOn,
+  type NodeStatus,
+  renderCib,
+  tsafeMs,
+} from "../cib/index.ts";
 import type { Configuration } from "../raft/index.ts";
 import type { Host } from "./host.ts";
 import type { Leader } from "./leader.ts";
+
+/** A member whose wall clock differs by more is reported (RAFT.md §7), milliseconds. */
+const CLOCK_WARN_MS = 1_000;
+/** Names in one warning. */
+const NAMES_MAX = 5;
 
 /** Is there a leader that this node hears, with a quorum behind it? */
 export function isQuorate(host: Host): boolean {
@@ -67,10 +82,13 @@ function nodeRow(host: Host, node: NodeStatus): unknown {
     state: node.membership,
     incarnation: node.incarnation,
     sinceMs: node.sinceMs,
-    detachedUntilMs: node.detachedUntilMs,
+    detachedUntilMs: node.membership === "detached" ? node.detachedUntilMs : null,
     guarantee: node.guarantee,
+    kernelGuarantee: node.kernelGuarantee ?? node.guarantee,
+    kernelState: kernelStateOn(host.state, node),
     stopBoundMs: node.stopBoundMs,
     tsafeMs: node.guarantee === "none" ? null : tsafeMs({ tselfMs: timing.tselfMs, stopBoundMs: node.stopBoundMs }),
+    clockDifferenceMs: node.clockDifferenceMs ?? null,
     votes,
     learner: node.memberId !== null && raft.configuration.learners.has(node.memberId),
     contactAgeMs: own ? 0 : peer?.lastHeardMs == null ? null : Math.round(nowMs - peer.lastHeardMs),
@@ -125,6 +143,18 @@ function warningsOf(host: Host, quorate: boolean): readonly string[] {
     if (node.membership === "online" && node.guarantee === "none") {
       warnings.push(`node ${node.name}: nothing guarantees that its resources stop when it falls silent; confirmed fencing is needed`);
     }
+    const kernel = kernelStateOn(state, node);
+    if (kernel.length > 0 && node.guarantee !== "none") {
+      const names = kernel.slice(0, NAMES_MAX).join(", ") + (kernel.length > NAMES_MAX ? ", ..." : "");
+      warnings.push(
+        `node ${node.name} cannot reset its host (self-fence=kill), and killing proves nothing about ${names}: confirmed fencing is needed`,
+      );
+    }
+    const difference = node.clockDifferenceMs ?? 0;
+    if (node.membership === "online" && Math.abs(difference) > CLOCK_WARN_MS) {
+      const way = difference > 0 ? "ahead of" : "behind";
+      warnings.push(`node ${node.name}: its clock is ${Math.abs(difference)} ms ${way} the cluster's`);
+    }
   }
   const failure = failureInForce(state);
   if (failure !== null) warnings.push("the policy engine failed: nothing new is started until the configuration or the cluster changes");
@@ -167,7 +197,13 @@ export function clusterStatusOf(host: Host): Readonly<Record<string, unknown>> {
       match: isLeader ? match : null,
       lag: isLeader && match !== null ? Math.max(0, last - match) : null,
       contactAgeMs: own ? 0 : peer?.lastHeardMs == null ? null : Math.round(nowMs - peer.lastHeardMs),
+      storeAgeMs: own ? raft.storeAgeMs : isLeader ? (peer?.storeAgeMs ?? null) : null,
+      state: own ? (raft.recovering ? "recovering" : "normal") : isLeader ? (peer?.state ?? null) : null,
       guarantee: node?.guarantee ?? "none",
+      kernelGuarantee: node?.kernelGuarantee ?? node?.guarantee ?? "none",
+      tsafeMs:
+        node === undefined || node.guarantee === "none" ? null : tsafeMs({ tselfMs: host.timing.tselfMs, stopBoundMs: node.stopBoundMs }),
+      clockDifferenceMs: node?.clockDifferenceMs ?? null,
     };
   });
   const role = configuration.learners.has(options.memberId) ? "learner" : raft.role === "preCandidate" ? "candidate" : raft.role;

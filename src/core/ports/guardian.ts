@@ -70,6 +70,8 @@ export type FromGuardian =
       readonly kernelGuarantee: Guarantee;
       /** Bound of S in Tsafe (RAFT.md §7): from D until everything here has certainly stopped, milliseconds. */
       readonly stopBoundMs: number;
+      /** Tstop in force: the larger of the guardian's own and its plan's `stopMs`, milliseconds. Absent: not told. */
+      readonly stopMs?: number;
       readonly planVersion: number;
       readonly deadlineMonotonicMs: number;
       readonly running: readonly { readonly key: string; readonly action: AgentAction; readonly startedMonotonicMs: number }[];
