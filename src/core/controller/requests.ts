@@ -192,11 +192,15 @@ export class Requests {
       this.#finish(id, { cib, epoch: state.epoch, index: state.index, featureLevel: state.featureLevel });
     };
     if (!params.flag("linearizable", true)) return give();
+    return this.#upToDate(id, give);
+  }
+
+  /** Goes on once this node has applied all that was committed anywhere when it was asked. */
+  #upToDate(id: number, then: () => void): void {
     const late = (): RequestError => new RequestError("NO_QUORUM", "no leader confirmed this read in time", { retryable: true });
-    return this.#confirmed(id, PATIENCE_MS, late, (index) =>
+    this.#confirmed(id, PATIENCE_MS, late, (index) =>
       this.#wait(id, REQUEST_TIMEOUT_MS, () => {
-        if (this.#host.state.index < index) return null;
-        give();
+        if (this.#host.state.index >= index) then();
         return null;
       }),
     );
@@ -253,7 +257,11 @@ export class Requests {
     this.#finish(id, { history: [...rows].reverse().map(fencingRow) });
   }
 
-  #commit(id: number, edits: readonly ConfigurationEdit[], force: boolean): unknown {
+  /**
+   * Rehearses, then proposes. A refusal must be one of the present: this node may lag behind (after a restart, behind a
+   * slow link), and a conflict with what was so long ago is none. So what fails is rehearsed once more on a confirmed state.
+   */
+  #commit(id: number, edits: readonly ConfigurationEdit[], force: boolean, confirmed = false): unknown {
     const propose = (): void => this.#write(id, [{ kind: "config.edit", edits }], edits);
     if (force || !this.plannerUp) {
       if (!force)
@@ -266,6 +274,7 @@ export class Requests {
     this.#planner.set(context, (message) => {
       if (message.kind !== "rehearsed") return;
       if (message.problem === null) return propose();
+      if (!confirmed) return this.#upToDate(id, () => this.#commit(id, edits, force, true));
       this.#fail(
         id,
         new RequestError(message.problem.code, message.problem.message, {
