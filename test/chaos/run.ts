@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { seededRandom } from "../../src/core/base/index.ts";
 import { type Element, element } from "../../src/core/cib/index.ts";
 import { checkLinearizable, describe } from "../support/linearizability.ts";
@@ -83,6 +85,7 @@ async function play(cluster: LabCluster, scenario: Scenario, seed: number): Prom
   await whole(cluster, CONVERGE_MS);
   cluster.say("whole again");
   const configuration = await workload.finalReads(await cluster.leader());
+  writeFileSync(join(cluster.shared, "history.json"), JSON.stringify(workload.operations, null, 1));
   check(cluster, scenario, workload, configuration);
   await checkSame(cluster);
   const end = await cluster.status(first);
