@@ -46,6 +46,7 @@ export class Member {
   #clockRefreshMs = 0;
   /** Asked of the guardian and not answered: intents and fencing attempts by key. */
   readonly #asked = new Map<string, Asked>();
+  readonly #cancelled = new Set<string>();
   readonly #notBefore = new Map<string, number>();
   /** Answered, but not yet gone from the replicated state. */
   readonly #results = new Map<string, OperationResult>();
@@ -131,6 +132,7 @@ export class Member {
     this.#planAcked = facts.planVersion;
     this.#planSent = false;
     this.#asked.clear();
+    this.#cancelled.clear();
     this.#notBefore.clear();
     this.#recurring.reconnected(facts.running.map((run) => run.key));
     for (const run of facts.running) {
@@ -181,6 +183,7 @@ export class Member {
     this.#renewDeadline();
     if (self.incarnation !== this.#guardian.incarnation) return;
     this.#keepPlan(self);
+    this.#cancelWhatIsOver();
     this.#reportResults(self);
     this.#reportCoverage(self);
     this.#reportFencing();
@@ -313,6 +316,21 @@ export class Member {
     // A plan with exclusive steps needs a finite deadline before anything of it may start.
     this.#deadlineMs = 0;
     this.#renewDeadline();
+  }
+
+  /**
+   * Ends what was asked of the guardian and is no longer wanted: a fencing attempt that was given up, say, while it waited
+   * for its device. Carried out later it would hit a node that has done nothing wrong (H8).
+   */
+  #cancelWhatIsOver(): void {
+    const { state } = this.#host;
+    for (const key of this.#asked.keys()) {
+      const wanted = key.endsWith(".f") ? attemptUnderWay(state.fencing.values(), key) : state.intents.has(key);
+      if (wanted || this.#cancelled.has(key)) continue;
+      this.#cancelled.add(key);
+      this.#host.emit({ kind: "cancel", key });
+    }
+    for (const key of this.#cancelled) if (!this.#asked.has(key)) this.#cancelled.delete(key);
   }
 
   #busyResources(self: NodeStatus): ReadonlySet<string> {
