@@ -1,7 +1,7 @@
 import type { Model } from "../model.ts";
 import { currentNodeOf, primitivesOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
-import { MINUS_INFINITY } from "../model-values.ts";
+import { MINUS_INFINITY, ROLE } from "../model-values.ts";
 import type { NodeTable } from "../node-table.ts";
 import { assign as assignResource } from "./assign.ts";
 import { nodesByBaseScore } from "./choose.ts";
@@ -31,6 +31,8 @@ export function assign(model: Model): void {
 /** Lists the nodes of collectives for the later phases. */
 function collectNodes(resource: Resource): void {
   resource.assignedNodes = [];
+  // A member left over in a tentative attempt that was kept for its group ends nowhere too (6.8).
+  if (resource.kind === "primitive" && resource.managed && resource.node === null) resource.nextRole = ROLE.stopped;
   for (const primitive of primitivesOf(resource)) {
     const { node } = primitive;
     if (node === null) continue;

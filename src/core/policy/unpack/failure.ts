@@ -71,8 +71,8 @@ function applyByTask(reading: Reading, entry: HistoryEntry, rc: number, plan: Fa
 /** Applies the handling in force after all entries (status.md 16.7). */
 export function applyHandling(reading: Reading, stopLater: (launched: Reading["resource"]) => void): void {
   const { model, resource, node } = reading;
-  markSeenIfConnectionFailed(reading);
   if (node.unclean) return;
+  markSeenIfConnectionFailed(reading);
   const wasActive = resource.role > ROLE.stopped;
   const needStop = (of: Reading["resource"]): void => {
     model.needs.push({ kind: "stop", resource: of, node, optional: false, dangling: false, handling: reading.handling });
