@@ -41,7 +41,7 @@ export function failAssignment(planner: Planner, resource: Resource): Action[] {
     } else if (action.task === "start" && action.runnable) {
       action.runnable = false;
       changed.push(action);
-    } else if (action.intervalMs > 0 && action.task !== "cancel" && action.expectedRc !== 7 && action.runnable) {
+    } else if (action.intervalMs > 0 && action.expectedRc !== 7 && action.runnable) {
       action.runnable = false;
       changed.push(action);
     }
