@@ -1,3 +1,4 @@
+export { BLAST_SETS_MAX, type Blast, type BlastEffect, type BlastOptions, blastRadius, blastSets, clusterNodes } from "./blast-radius.ts";
 export {
   describeClusterAction,
   type Execution,
@@ -6,9 +7,6 @@ export {
   executeTransition,
   type InjectedFailure,
 } from "./execute.ts";
-export { type Injection, inject } from "./inject.ts";
-export { type FinalState, finalState, nodeState, type SimulationResult, simulationResult } from "./report.ts";
-export { describeAction, simulationText, statusLines, summaryText, type TextOptions } from "./text.ts";
 export {
   describeCause,
   type ExplainedInstance,
@@ -21,4 +19,8 @@ export {
   totalOf,
   unavailability,
 } from "./explain.ts";
-export { applyChange, type Proposal, PROPOSAL_RUNS_MAX, type ProposedChange, proposeChanges } from "./explain-changes.ts";
+export { applyChange, PROPOSAL_RUNS_MAX, type Proposal, type ProposedChange, proposeChanges } from "./explain-changes.ts";
+export { type Injection, inject } from "./inject.ts";
+export { type FinalState, finalState, nodeState, type SimulationResult, simulationResult } from "./report.ts";
+export { type Settled, settle } from "./settle.ts";
+export { describeAction, simulationText, statusLines, summaryText, type TextOptions } from "./text.ts";
