@@ -34,6 +34,8 @@ export class Member {
   #planVersion = 0;
   #planSignature = "[]";
   #planAcked = 0;
+  /** The parts of the state that the plan was made of: equal parts give the same plan. */
+  #planMadeOf: { readonly self: NodeStatus; readonly intents: unknown; readonly sections: unknown } | null = null;
   #planSent = false;
   /** A plan with a longer walk waits until the cluster knows the longer bound of this node (RAFT.md §7). */
   #planHeld = false;
@@ -303,10 +305,18 @@ export class Member {
   }
 
   #keepPlan(self: NodeStatus): void {
+    const { intents, sections } = this.#host.state;
+    const seen = this.#planMadeOf;
+    const same = seen !== null && seen.self === self && seen.intents === intents && seen.sections === sections;
+    if (same && this.#planSent && !this.#planHeld) return;
+    this.#planMadeOf = { self, intents, sections };
     const { stopMs, steps } = stopPlanOf(this.#host.state, self);
     const signature = planSignature({ stopMs, steps });
     this.#planHeld = false;
-    if (signature === this.#planSignature && (this.#planSent || this.#planVersion === 0)) return;
+    if (signature === this.#planSignature && (this.#planSent || this.#planVersion === 0)) {
+      this.#planSent = true;
+      return;
+    }
     this.#planHeld = !this.#boundIsKnown(self, stopMs);
     if (this.#planHeld) return;
     if (signature !== this.#planSignature || !this.#planSent) this.#planVersion += 1;

@@ -37,7 +37,7 @@ export class NodeCore implements Host {
   nowMs: number;
   wallMs = 0;
   #state: CibState;
-  #status: Status;
+  #status: Status | null = null;
   #effects: Effect[] = [];
   readonly #proposals = new Proposals();
   readonly #member: Member;
@@ -70,7 +70,6 @@ export class NodeCore implements Host {
       ...(options.raftTiming === undefined ? {} : { timing: options.raftTiming }),
       ...(options.restartWait === undefined ? {} : { restartWait: options.restartWait }),
     });
-    this.#status = this.raft.status();
     this.#leader = new Leader(this);
     this.#member = new Member(this);
     this.#requests = new Requests(this, this.#leader);
@@ -85,7 +84,9 @@ export class NodeCore implements Host {
     return this.nowMs - this.#clockChangedMs;
   }
 
+  /** Taken at most once between two events: most events need none. */
   get raftStatus(): Status {
+    this.#status ??= this.raft.status();
     return this.#status;
   }
 
@@ -107,7 +108,7 @@ export class NodeCore implements Host {
     this.#handle(step.event);
     this.#pump();
     // Heartbeats are most of what arrives; duties are only looked at when something may have changed for them.
-    const due = this.nowMs >= this.#nextDutiesMs || before !== this.#state || step.event.kind !== "message";
+    const due = this.nowMs >= this.#nextDutiesMs || before !== this.#state || !FREQUENT.has(step.event.kind);
     if (due) {
       this.#nextDutiesMs = this.nowMs + DUTY_TICK_MS;
       this.#duties();
@@ -198,9 +199,9 @@ export class NodeCore implements Host {
   }
 
   #duties(): void {
-    this.#status = this.raft.status();
-    if (this.#status.term !== this.#lastTerm) {
-      this.#lastTerm = this.#status.term;
+    this.#status = null;
+    if (this.raftStatus.term !== this.#lastTerm) {
+      this.#lastTerm = this.raftStatus.term;
       this.#proposals.termChanged(this.nowMs + LOST_PROPOSAL_MS);
     }
     this.#proposals.expire(this.nowMs, this.#state.index);
@@ -218,12 +219,12 @@ export class NodeCore implements Host {
 
   /** A learner that joined while its promotion failed (a new leader, too slow) is asked for again. */
   #promoteLearners(): void {
-    if (!this.#leader.leading || this.nowMs < this.#nextPromotionMs || this.#status.configuration.outgoing.size > 0) return;
+    if (!this.#leader.leading || this.nowMs < this.#nextPromotionMs || this.raftStatus.configuration.outgoing.size > 0) return;
     this.#nextPromotionMs = this.nowMs + 2_000;
-    for (const member of this.#status.configuration.learners) {
-      const peer = this.#status.peers.get(member);
+    for (const member of this.raftStatus.configuration.learners) {
+      const peer = this.raftStatus.peers.get(member);
       if (peer?.lastAnswerMs == null || this.nowMs - peer.lastAnswerMs > 1_000) continue;
-      if (this.#status.configuration.witnesses.has(member) || peer.match + 64 < this.#status.commit) continue;
+      if (this.raftStatus.configuration.witnesses.has(member) || peer.match + 64 < this.raftStatus.commit) continue;
       this.#requests.promote(member);
       return;
     }
@@ -232,15 +233,19 @@ export class NodeCore implements Host {
   #pump(): void {
     // Applying an entry may propose another, so this goes on until the core hands out nothing. A leader always says
     // that it may have something, because it decides in `ready` what its peers lack.
+    let entries = this.#configIndex === null;
     while (this.raft.hasReady()) {
       const ready = this.raft.ready();
       if (isEmpty(ready)) break;
+      entries ||= ready.entries.length > 0 || ready.snapshot !== null;
+      this.#status = null;
       this.#take(ready);
     }
-    this.#status = this.raft.status();
-    if (this.#status.configIndex !== this.#configIndex) {
-      this.#configIndex = this.#status.configIndex;
-      this.emit({ kind: "peers", configuration: this.#status.configuration });
+    this.#status = null;
+    // A configuration is in force when it is appended, and replaced when its entry is.
+    if (entries && this.raftStatus.configIndex !== this.#configIndex) {
+      this.#configIndex = this.raftStatus.configIndex;
+      this.emit({ kind: "peers", configuration: this.raftStatus.configuration });
     }
     if (this.#plannerEntries.length > 0 && this.#plannerUp) {
       this.emit({ kind: "planner", message: { kind: "applied", entries: this.#plannerEntries, nowMs: stampMs(this) } });
@@ -260,7 +265,6 @@ export class NodeCore implements Host {
     }
     if (ready.verify !== null) this.emit({ kind: "verifySnapshot", snapshot: ready.verify });
     if (ready.compactTo !== null) this.emit({ kind: "compact", to: ready.compactTo });
-    if (ready.soft !== null) this.#status = this.raft.status();
     for (const answer of ready.answers) {
       if (answer.kind === "proposal") this.#proposals.answered(answer);
       else this.#requests.onAnswer(answer);
@@ -317,7 +321,7 @@ export class NodeCore implements Host {
   }
 
   #takeSnapshot(): void {
-    const status = this.#status;
+    const status = this.raftStatus;
     const threshold = Math.max(SNAPSHOT_LOG_BYTES, status.snapshot?.sizeBytes ?? 0);
     if (this.#snapshotUnderWay || this.#installing !== null || status.logBytes < threshold) return;
     const last = this.raft.entryId(this.#state.index);
@@ -326,6 +330,9 @@ export class NodeCore implements Host {
     this.emit({ kind: "takeSnapshot", state: this.#state, last, configuration: this.raft.configurationAt(last.index) });
   }
 }
+
+/** Events that come many times a second and seldom matter to the duties. */
+const FREQUENT: ReadonlySet<NodeEvent["kind"]> = new Set<NodeEvent["kind"]>(["message", "tick", "stored"]);
 
 function isEmpty(ready: Ready<Proposal>): boolean {
   return (
