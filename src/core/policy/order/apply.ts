@@ -8,11 +8,15 @@ import { type Points, refreshAll } from "./points.ts";
 /** Turns every relation into edges between existing actions, in creation order (F1, F2, A27, M5, U10). */
 export function applyRelations(planner: Planner, points: Points): void {
   // Migration relations are appended while the list is walked, as the description has it (M5).
-  for (let at = 0; at < planner.relations.length; at++) applyRelation(planner, points, planner.relations[at]!);
+  for (let at = 0; at < planner.relations.length; at++) applyRelation(planner, planner.relations[at]!);
+  // Instances are paired once every action and phantom exists.
+  for (const { first, then, effects } of planner.relations) {
+    if (!(first instanceof Action) && !(then instanceof Action)) interleave(planner, first, then, effects);
+  }
   refreshAll(points);
 }
 
-function applyRelation(planner: Planner, points: Points, relation: Relation): void {
+function applyRelation(planner: Planner, relation: Relation): void {
   const { first, then, effects } = relation;
   if (!(first instanceof Action) && !(then instanceof Action)) addMigrationRelations(planner, first, then);
   const firsts = firstActions(planner, first, then);
@@ -21,7 +25,6 @@ function applyRelation(planner: Planner, points: Points, relation: Relation): vo
   for (const firstAction of firsts) {
     for (const thenAction of thens) connect(firstAction, thenAction, effects);
   }
-  if (!(first instanceof Action) && !(then instanceof Action)) interleave(planner, points, first, then, effects);
 }
 
 /** The first side; if it names nothing that exists, a phantom (A27) or nothing. */
@@ -123,24 +126,19 @@ function assignedNode(resource: Resource): PolicyNode | null {
 }
 
 /** U10: each then-instance with the first-instance on its node. */
-function interleave(
-  planner: Planner,
-  points: Points,
-  first: Side & { resource: Resource; key: string },
-  then: typeof first,
-  effects: number,
-): void {
+function interleave(planner: Planner, first: Side & { resource: Resource; key: string }, then: typeof first, effects: number): void {
   const firstTask = pointTask(first.key);
   const thenTask = pointTask(then.key);
   if (firstTask === null || thenTask === null || !isInterleaved(first.resource, then.resource, thenTask)) return;
-  const down = memberTaskOf(thenTask) === "stop" || memberTaskOf(thenTask) === "demote";
+  const down = memberTaskOf(firstTask) === "stop" || memberTaskOf(firstTask) === "demote";
   const candidates = instancesOf(first.resource, firstTask);
   for (const instance of instancesOf(then.resource, thenTask)) {
     const node = hostOf(instance, down) ?? bestNode(planner, instance);
     const partner = node === null ? null : (candidates.find((one) => hostOf(one, down) === node && !isBlocked(one)) ?? null);
     if (partner === null) {
       const strong = (effects & (EFFECT.push | EFFECT.gate)) !== 0;
-      if (strong && !down && assignedNode(instance) !== null) unassign(planner, points, instance);
+      const rises = memberTaskOf(thenTask) === "start" || memberTaskOf(thenTask) === "promote";
+      if (strong && !down && rises && assignedNode(instance) !== null) unassign(planner, instance);
       continue;
     }
     connectInstances(planner, partner, firstTask, instance, thenTask, effects);
@@ -191,9 +189,9 @@ function bundledFor(partner: Resource, task: string): Resource {
 }
 
 /** The one place where an ordering changes an assignment (U10). */
-function unassign(planner: Planner, points: Points, resource: Resource): void {
+function unassign(planner: Planner, resource: Resource): void {
   if (resource.kind !== "primitive") {
-    for (const child of resource.children) unassign(planner, points, child);
+    for (const child of resource.children) unassign(planner, child);
     return;
   }
   if (!resource.managed) return;

@@ -1,7 +1,6 @@
 import { cloneOf, primitivesOf, topOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { Action, completionOf, EFFECT, type Planner, type Relation } from "../plan/index.ts";
-import { isInterleaved } from "./apply.ts";
 
 const { seq, gate } = EFFECT;
 
@@ -125,7 +124,7 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
     }
     if (!isOwnCollective(origin, resource)) {
       for (const primitive of primitivesOf(resource)) {
-        if (!compatible(origin, resource, primitive, action.task)) continue;
+        if (!compatible(origin, resource, primitive)) continue;
         for (const member of planner.actionsOf(primitive, `${action.task}_0`)) collect(planner, origin, member, visited, reached);
       }
     }
@@ -137,8 +136,11 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
   }
 }
 
+/** Points that a start leads to; notifications stand between a clone's completion and what follows it. */
+const START_LIKE: ReadonlySet<string> = new Set(["start", "promote", "running", "promoted", "notify", "notified"]);
+
 function isStartLike(action: Action): boolean {
-  return action.task === "start" || action.task === "promote" || action.task === "running" || action.task === "promoted";
+  return START_LIKE.has(action.task);
 }
 
 function isOwnCollective(origin: Resource, collective: Resource): boolean {
@@ -146,9 +148,9 @@ function isOwnCollective(origin: Resource, collective: Resource): boolean {
   return false;
 }
 
-/** Of interleaved clones only the instance on the origin's node counts. */
-function compatible(origin: Resource, collective: Resource, primitive: Resource, task: string): boolean {
-  const from = cloneOf(origin);
-  if (from === null || !isInterleaved(from, collective, task)) return true;
-  return primitive.node !== null && primitive.node === origin.node;
+/** Of interleaved clones only the first instance on the origin's node counts. */
+function compatible(origin: Resource, collective: Resource, primitive: Resource): boolean {
+  if (collective.kind !== "clone" || !collective.interleave || origin.node === null) return true;
+  const partner = collective.children.find((instance) => [...primitivesOf(instance)].some((one) => one.node === origin.node));
+  return partner !== undefined && [...primitivesOf(partner)].includes(primitive);
 }

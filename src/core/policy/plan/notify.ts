@@ -269,6 +269,7 @@ function notifyFencing(planner: Planner, clone: Resource, points: PhasePoints, p
         const ownStop = planner.first(resource, "stop_0", node);
         if (resource === victim) continue;
         // One that is itself about to stop is told right after the fencing, and not again after its own stop.
+        if (ownStop?.needed === true && resource.node !== node) continue;
         const around = ownStop?.needed === true ? null : points;
         const action = notifyOne(planner, points, { type: "post", around }, resource, node, phase);
         if (action === null) continue;
