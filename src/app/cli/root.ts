@@ -67,6 +67,15 @@ const explain: Command = {
   complete: async (args, context) => (await import("./names.ts")).completeResources(args, context),
 };
 
+/** Loaded when asked for, as `explain` is. */
+const blastRadius: Command = {
+  name: "blast-radius",
+  usage: "[NODE...] [--pairs] [--json] [--xml-file FILE]",
+  help: "what would end, move or be fenced if a node failed; every node, and with --pairs every two",
+  run: async (args, context) => (await import("./blast-radius.ts")).blastRadiusCommand.run(args, context),
+  complete: async (args, context) => (await import("./names.ts")).completeNodes(args, context),
+};
+
 const verify: Command = {
   name: "verify",
   usage: "",
@@ -91,7 +100,7 @@ export function rootLevel(): Level {
   return {
     name: "",
     help: "levels and commands; `help WORD` says more",
-    commands: [status, explain, verify, maintenance, wait, watch, report],
+    commands: [status, explain, blastRadius, verify, maintenance, wait, watch, report],
     levels: [
       {
         name: "configure",

@@ -65,9 +65,9 @@ export function blastRadius(
 
 /** Every node alone, and with `pairs` every two of them. */
 export function blastSets(nodes: readonly string[], pairs: boolean): string[][] {
-  const sets = nodes.map((node) => [node]);
-  if (pairs) nodes.forEach((first, index) => sets.push(...nodes.slice(index + 1).map((second) => [first, second])));
-  return sets;
+  const alone = nodes.map((node) => [node]);
+  const two = nodes.flatMap((first, index) => nodes.slice(index + 1).map((second) => [first, second]));
+  return pairs ? [...alone, ...two] : alone;
 }
 
 /** Names of the nodes that may fail: cluster nodes that are online. */

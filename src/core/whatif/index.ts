@@ -21,6 +21,7 @@ export {
 } from "./explain.ts";
 export { applyChange, PROPOSAL_RUNS_MAX, type Proposal, type ProposedChange, proposeChanges } from "./explain-changes.ts";
 export { type Injection, inject } from "./inject.ts";
+export { type PlannedChange, type PlannedEdit, type PlannedEffect, planChange } from "./plan.ts";
 export { type FinalState, finalState, nodeState, type SimulationResult, simulationResult } from "./report.ts";
 export { type Settled, settle } from "./settle.ts";
 export { describeAction, simulationText, statusLines, summaryText, type TextOptions } from "./text.ts";
