@@ -76,6 +76,14 @@ const blastRadius: Command = {
   complete: async (args, context) => (await import("./names.ts")).completeNodes(args, context),
 };
 
+/** Loaded when asked for, as `explain` is. */
+const plan: Command = {
+  name: "plan",
+  usage: "[--json]",
+  help: "what the cluster would do: with the shadow in use, or as things are",
+  run: async (args, context) => (await import("./plan.ts")).planCommand.run(args, context),
+};
+
 const verify: Command = {
   name: "verify",
   usage: "",
@@ -100,7 +108,7 @@ export function rootLevel(): Level {
   return {
     name: "",
     help: "levels and commands; `help WORD` says more",
-    commands: [status, explain, blastRadius, verify, maintenance, wait, watch, report],
+    commands: [status, explain, plan, blastRadius, verify, maintenance, wait, watch, report],
     levels: [
       {
         name: "configure",

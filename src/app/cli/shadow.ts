@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { childOf, type Element, element, withChildren } from "../../core/cib/index.ts";
 import { formatXml } from "../../io/xml/index.ts";
-import { expectWords } from "./arguments.ts";
+import { expectWords, parseArguments } from "./arguments.ts";
 import { editsBetween } from "./edits.ts";
 import { type CliContext, type Command, CommandError, type Level } from "./level.ts";
 import { liveStore, type StoredCib } from "./store.ts";
@@ -118,10 +118,15 @@ const diff: Command = {
 
 const commit: Command = {
   name: "commit",
-  usage: "[NAME]",
-  help: "make the cluster's configuration equal to the shadow",
+  usage: "[NAME] [--plan ID]",
+  help: "make the cluster's configuration equal to the shadow; with --plan only if it does what `plan` showed",
   run: async (args, context) => {
-    const path = existing(chosen(args, context, "commit [NAME]"));
+    const { words, text } = parseArguments(args, { plan: "text" }, "commit [NAME] [--plan ID]");
+    const name = chosen(words, context, "commit [NAME] [--plan ID]");
+    const path = existing(name);
+    const plan = text("plan");
+    if (plan !== undefined)
+      await (await import("./plan.ts")).requirePlan({ ...context, options: { ...context.options, shadow: name } }, plan);
     const shadow = childOf(readCibFile(path), "configuration") ?? element("configuration");
     const live = liveStore(context);
     await live.commit(editsBetween((await live.read()).configuration, shadow), context.options.force);

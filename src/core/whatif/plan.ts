@@ -97,6 +97,6 @@ function awayMs(cib: Element, resource: string): number | null {
       if ((task === "stop" || task === "start") && Number.isFinite(took)) longest[task] = Math.max(longest[task] ?? 0, took);
     }
   }
-  // A resource that was never stopped has no such record; its start alone is a lower bound that would mislead.
+  // What was never stopped has no record of it: its stop is taken to last as long as its start.
   return longest["start"] == null ? null : longest["start"] + (longest["stop"] ?? longest["start"]);
 }
