@@ -5,9 +5,9 @@
 # pacemaker-cli-utils: `crm_simulate`, the black box that the policy engine is compared with.
 # shellcheck disable=SC2034
 TEST_PACKAGES=(libxml2-utils pacemaker-common pacemaker-cli-utils resource-agents pacemaker-resource-agents procps psmisc iproute2 nftables systemd dbus)
-# scripts/chaos.sh. libfaketime: clocks of daemons that jump. e2fsprogs, util-linux: small disks that fill up.
+# scripts/chaos.sh. libfaketime: clocks of daemons that jump. strace: syncs that fail. e2fsprogs: small disks that fill up.
 # shellcheck disable=SC2034
-CHAOS_PACKAGES=(iproute2 nftables procps util-linux e2fsprogs libfaketime)
+CHAOS_PACKAGES=(iproute2 nftables procps util-linux e2fsprogs libfaketime strace)
 # scripts/deployments.sh: the agents of Debian, what they call, and the services that they run.
 # shellcheck disable=SC2034
 DEPLOYMENT_PACKAGES=(iproute2 nftables procps psmisc util-linux curl resource-agents nginx-light)

@@ -19,6 +19,8 @@ export type ClusterOptions = {
   readonly daemonEnvironment?: Readonly<Record<string, string>>;
   /** Called with the directory of each disk before the hosts are booted. */
   readonly prepareDisk?: (directory: string) => Promise<void>;
+  /** Called when no host has power any more, before the directories of the disks are removed. */
+  readonly releaseDisks?: () => Promise<void>;
 };
 
 export type Status = {
@@ -168,7 +170,7 @@ export class LabCluster {
     await this.lab.exec(name, [
       "sh",
       "-c",
-      "pkill -KILL -f supervise.sh; kill -KILL $(cat /run/daemon.pid /run/guardian.pid); rm -rf /run/quorate",
+      "pkill -KILL -f [s]upervise.sh; kill -KILL $(cat /run/daemon.pid /run/guardian.pid); rm -rf /run/quorate",
     ]);
     this.#forget(name);
   }
@@ -251,6 +253,11 @@ export class LabCluster {
   /** Sends a signal to the daemon or guardian of a host. */
   async signal(name: string, room: "daemon" | "guardian", signal: "KILL" | "STOP" | "CONT" | "TERM"): Promise<void> {
     await this.lab.exec(name, ["sh", "-c", `kill -${signal} $(cat /run/${room}.pid)`]);
+  }
+
+  /** Pid of the daemon in its host; another one after every start. */
+  async daemonPid(name: string): Promise<number> {
+    return Number(await this.lab.exec(name, ["cat", "/run/daemon.pid"]));
   }
 
   async client(name: string): Promise<ApiClient> {
@@ -378,6 +385,11 @@ export class LabCluster {
     for (const name of this.names) this.#forget(name);
     this.#powered.clear();
     await Promise.all(this.#power.values());
+    if (this.#options.releaseDisks !== undefined) {
+      // Unless the lab never came up, in which case there is nobody to switch off.
+      await this.lab.run("off", ...this.names).catch(() => {});
+      await this.#options.releaseDisks();
+    }
     await this.lab.down();
     rmSync(this.lab.directory, { recursive: true, force: true });
     if (!keepLogs) rmSync(this.shared, { recursive: true, force: true });

@@ -34,6 +34,8 @@ export function command(
   });
 }
 
+let labs = 0;
+
 /** A lab of `scripts/lab`: hosts n1, n2, ... and a client, on one machine. Needs root. */
 export class Lab {
   readonly root = checkoutRoot();
@@ -43,8 +45,9 @@ export class Lab {
   readonly #bind: readonly string[];
 
   constructor(options: { readonly bind: readonly string[] }) {
-    // Six letters at most; the pid keeps two runs of one machine apart.
-    this.name = `q${process.pid.toString(36).slice(-4)}`;
+    // Six letters at most; the pid keeps two runs of one machine apart, the count the labs of one run.
+    labs += 1;
+    this.name = `${"qrstuvwxyz"[labs % 10]}${process.pid.toString(36).slice(-4)}`;
     this.directory = mkdtempSync(`/var/tmp/quorate-lab-${this.name}.`);
     this.#bind = options.bind;
   }

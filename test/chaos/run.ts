@@ -49,7 +49,6 @@ export async function runScenario(scenario: Scenario, seed: number): Promise<{ r
     throw new Error(`${error instanceof Error ? error.message : String(error)}${story}`, { cause: error });
   } finally {
     await cluster?.destroy(failed);
-    await hosts?.after?.();
   }
 }
 

@@ -32,7 +32,7 @@ export type Scenario = {
     /** The term is that of the beginning. */
     readonly noElection?: true;
   };
-  readonly hosts?: () => Promise<Partial<ClusterOptions> & { readonly after?: () => Promise<void> }>;
+  readonly hosts?: () => Promise<Partial<ClusterOptions>>;
   /** Why it cannot be run here, or null. */
   readonly skip?: () => string | null;
 };

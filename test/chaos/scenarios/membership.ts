@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import type { LabCluster } from "../cluster.ts";
+import { type LabCluster, pause } from "../cluster.ts";
 import { patient, type Scenario, type Stage } from "../scenario.ts";
 
 /** Moves everything away from a node, removes it from the cluster, and lets its host join again with an empty store. */
@@ -47,6 +47,61 @@ export const leaderRemoved: Scenario = {
   },
   hosts: patient,
   holds: { fenced: "nobody" },
+};
+
+export const wipedMember: Scenario = {
+  name: "wiped-member",
+  story: "A follower loses its whole store with its power; nobody removed it: one join makes it whole.",
+  faults: async ({ cluster, changesGoOn }) => {
+    const leader = await cluster.leader();
+    const name = cluster.others(leader)[0] ?? leader;
+    cluster.say(`power off ${name} and wipe its store`);
+    await cluster.off(name);
+    await changesGoOn();
+    // It has been fenced by now, which gave it power again.
+    await cluster.on(name);
+    await cluster.endPrograms(name);
+    rmSync(join(cluster.lab.data(name), "q"), { recursive: true });
+    cluster.writeSettings(name);
+    await cluster.startPrograms(name);
+    await cluster.join(name, await cluster.leader());
+    await changesGoOn();
+  },
+};
+
+export const removedReturns: Scenario = {
+  name: "removed-returns",
+  story:
+    "A host without power is removed and comes back as if nothing had happened: it runs nothing and disturbs nobody, until it joins anew.",
+  faults: async ({ cluster, changesGoOn }) => {
+    const leader = await cluster.leader();
+    const name = cluster.others(leader)[0] ?? leader;
+    cluster.say(`power off ${name}`);
+    await cluster.lab.run("split", name, cluster.others(name).join(" "));
+    await cluster.off(name);
+    await cluster.until(`${name} is fenced`, 30_000, async () =>
+      (await cluster.status(leader)).nodes.some((node) => node.name === name && node.state === "fenced"),
+    );
+    cluster.say(`remove ${name}`);
+    await cluster.request(leader, "cluster.remove", { node: name, force: true });
+    const { term } = await cluster.status(leader);
+    await cluster.on(name);
+    await cluster.lab.run("heal");
+    cluster.say(`${name} is back with its old store`);
+    await pause(6_000);
+    await changesGoOn();
+    const after = await cluster.status(await cluster.leader());
+    if (after.term !== term) throw new Error(`a removed node caused an election: term ${term} became ${after.term}`);
+    const starts = cluster.ledger().slice(cluster.ledger().findLastIndex((line) => line.action === "off" && line.node === name));
+    if (starts.some((line) => line.node === name && line.action === "start"))
+      throw new Error(`${name} started something after its removal`);
+    await cluster.endPrograms(name);
+    rmSync(join(cluster.lab.data(name), "q"), { recursive: true });
+    cluster.writeSettings(name);
+    await cluster.startPrograms(name);
+    await cluster.join(name, leader);
+    await changesGoOn();
+  },
 };
 
 export const leaderTransferred: Scenario = {

@@ -150,6 +150,19 @@ export const loss: Scenario = {
   },
 };
 
+export const slowLink: Scenario = {
+  name: "slow-link",
+  story: "Every host gets 256 kbit/s on both rings, queues included, for 8 s: changes go on, slower.",
+  faults: async ({ cluster, changesGoOn }) => {
+    cluster.say("256 kbit/s for everybody");
+    for (const name of cluster.names) await cluster.lab.run("rate", name, "256");
+    await pause(8_000);
+    await changesGoOn(3, 40_000);
+    for (const name of cluster.names) await cluster.lab.run("rate", name, "off").catch(() => {});
+    await changesGoOn(10, 40_000);
+  },
+};
+
 export const oneRing: Scenario = {
   name: "one-ring",
   story: "One ring of two is cut everywhere, then the other instead: no election, no lost node, nothing touched.",

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pause } from "../cluster.ts";
+import { type LabCluster, pause } from "../cluster.ts";
 import { command } from "../lab.ts";
-import type { Scenario } from "../scenario.ts";
+import { patient, type Scenario } from "../scenario.ts";
 
 const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 /** The file in which the clock of the daemons is told; on every host at the same place. */
@@ -23,8 +23,8 @@ export const diskFull: Scenario = {
         await command("mount", ["-o", "loop", image, directory]);
         mounted.push(directory);
       },
-      after: async () => {
-        for (const directory of mounted) await command("umount", ["-l", directory]);
+      releaseDisks: async () => {
+        for (const directory of mounted) await command("umount", [directory]);
         rmSync(images, { recursive: true, force: true });
       },
     };
@@ -76,4 +76,44 @@ export const clockJump: Scenario = {
     }
   },
   holds: { fenced: "nobody", untouched: true, noElection: true },
+};
+
+/** Makes the system calls that a daemon syncs with late or fail, for a time, from outside of it. */
+async function injected(cluster: LabCluster, name: string, fault: string, ms: number): Promise<void> {
+  const calls = "fdatasync,fsync";
+  const inject = `timeout ${ms / 1_000} strace -f -qq -o /dev/null -e trace=${calls} -e inject=${calls}:${fault} -p $(cat /run/daemon.pid)`;
+  // It ends by its time, or with the daemon.
+  await cluster.lab.exec(name, ["sh", "-c", `${inject} >/dev/null 2>&1 || :`]);
+}
+
+const withoutStrace = (): string | null => (existsSync("/usr/bin/strace") ? null : "strace is not installed");
+
+export const slowDisk: Scenario = {
+  name: "slow-disk",
+  story: "Each sync of the leader's disk takes 300 ms more for 6 s: changes go on, slower or under another leader.",
+  skip: withoutStrace,
+  faults: async ({ cluster, changesGoOn }) => {
+    const leader = await cluster.leader();
+    cluster.say(`slow syncs on ${leader}, which leads`);
+    await Promise.all([injected(cluster, leader, "delay_enter=300ms", 6_000), changesGoOn(5, 40_000)]);
+    await changesGoOn();
+  },
+};
+
+export const failingSync: Scenario = {
+  name: "failing-sync",
+  story: "A sync of a follower's disk fails, then one of the leader's: the daemon ends at once rather than trust its disk, and comes back.",
+  skip: withoutStrace,
+  hosts: patient,
+  faults: async ({ cluster, changesGoOn }) => {
+    for (const who of ["follower", "leader"] as const) {
+      const name = await cluster[who]();
+      const before = await cluster.daemonPid(name);
+      cluster.say(`syncs fail on ${name} (${who})`);
+      await injected(cluster, name, "error=EIO", 3_000);
+      await cluster.until(`the daemon of ${name} ended`, 15_000, async () => (await cluster.daemonPid(name)) !== before);
+      await changesGoOn();
+    }
+  },
+  holds: { fenced: "nobody", untouched: true },
 };
