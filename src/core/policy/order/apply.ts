@@ -1,3 +1,4 @@
+import { INFINITY_SCORE } from "../../base/index.ts";
 import type { PolicyNode } from "../model-node.ts";
 import { currentRole, isWithin } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
@@ -9,11 +10,23 @@ import { type Points, refreshAll } from "./points.ts";
 export function applyRelations(planner: Planner, points: Points): void {
   // Migration relations are appended while the list is walked, as the description has it (M5).
   for (let at = 0; at < planner.relations.length; at++) applyRelation(planner, planner.relations[at]!);
-  // Instances are paired once every action and phantom exists.
+  refreshAll(points);
+}
+
+/** U10, once every action and phantom exists and probes have been ordered by the assignment as it was. */
+export function pairInstances(planner: Planner, points: Points): void {
   for (const { first, then, effects } of planner.relations) {
     if (!(first instanceof Action) && !(then instanceof Action)) interleave(planner, first, then, effects);
   }
   refreshAll(points);
+}
+
+/** Nodes on which a resource may run, best first: where an unassigned one looks for a partner. */
+export function preferredNodes(planner: Planner, resource: Resource): readonly PolicyNode[] {
+  const { table } = resource;
+  const allowed = planner.model.nodeList.filter((node) => table.has(node.index));
+  const effective = (node: PolicyNode): number => (node.available ? table.get(node.index) : -INFINITY_SCORE);
+  return allowed.sort((a, b) => effective(b) - effective(a) || (a.name < b.name ? -1 : 1));
 }
 
 function applyRelation(planner: Planner, relation: Relation): void {
@@ -133,8 +146,8 @@ function interleave(planner: Planner, first: Side & { resource: Resource; key: s
   const down = memberTaskOf(firstTask) === "stop" || memberTaskOf(firstTask) === "demote";
   const candidates = instancesOf(first.resource, firstTask);
   for (const instance of instancesOf(then.resource, thenTask)) {
-    const node = hostOf(instance, down) ?? bestNode(planner, instance);
-    const partner = node === null ? null : (candidates.find((one) => hostOf(one, down) === node && !isBlocked(one)) ?? null);
+    const node = hostOf(instance, down);
+    const partner = partnerOn(node === null ? preferredNodes(planner, instance) : [node], candidates, down);
     if (partner === null) {
       const strong = (effects & (EFFECT.push | EFFECT.gate)) !== 0;
       const rises = memberTaskOf(thenTask) === "start" || memberTaskOf(thenTask) === "promote";
@@ -152,13 +165,12 @@ function pointTask(key: string): string | null {
   return ["start", "stop", "promote", "demote"].includes(memberTaskOf(notified)) ? notified : null;
 }
 
-function bestNode(planner: Planner, resource: Resource): PolicyNode | null {
-  let best: PolicyNode | null = null;
-  for (const node of planner.model.nodeList) {
-    if (!resource.table.has(node.index) || resource.table.get(node.index) < 0 || !node.available) continue;
-    if (best === null || resource.table.get(node.index) > resource.table.get(best.index)) best = node;
+function partnerOn(nodes: readonly PolicyNode[], candidates: readonly Resource[], current: boolean): Resource | null {
+  for (const node of nodes) {
+    const partner = candidates.find((one) => hostOf(one, current) === node && !isBlocked(one));
+    if (partner !== undefined) return partner;
   }
-  return best;
+  return null;
 }
 
 function isBlocked(resource: Resource): boolean {

@@ -1,5 +1,5 @@
 import type { Planner } from "../plan/index.ts";
-import { applyRelations } from "./apply.ts";
+import { applyRelations, pairInstances } from "./apply.ts";
 import { Points } from "./points.ts";
 import { orderProbes } from "./probes.ts";
 import { Settler } from "./settle.ts";
@@ -12,5 +12,6 @@ export function settleOrder(planner: Planner): void {
   const points = new Points(planner);
   applyRelations(planner, points);
   orderProbes(planner);
+  pairInstances(planner, points);
   new Settler(planner, points).run();
 }

@@ -1,6 +1,7 @@
 import { cloneOf, primitivesOf, topOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { Action, completionOf, EFFECT, type Planner, type Relation } from "../plan/index.ts";
+import { preferredNodes } from "./apply.ts";
 
 const { seq, gate } = EFFECT;
 
@@ -124,7 +125,7 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
     }
     if (!isOwnCollective(origin, resource)) {
       for (const primitive of primitivesOf(resource)) {
-        if (!compatible(origin, resource, primitive)) continue;
+        if (!compatible(planner, origin, resource, primitive)) continue;
         for (const member of planner.actionsOf(primitive, `${action.task}_0`)) collect(planner, origin, member, visited, reached);
       }
     }
@@ -148,9 +149,12 @@ function isOwnCollective(origin: Resource, collective: Resource): boolean {
   return false;
 }
 
-/** Of interleaved clones only the first instance on the origin's node counts. */
-function compatible(origin: Resource, collective: Resource, primitive: Resource): boolean {
-  if (collective.kind !== "clone" || !collective.interleave || origin.node === null) return true;
-  const partner = collective.children.find((instance) => [...primitivesOf(instance)].some((one) => one.node === origin.node));
-  return partner !== undefined && [...primitivesOf(partner)].includes(primitive);
+/** Of interleaved clones only the instance counts that goes with the origin on its node. */
+function compatible(planner: Planner, origin: Resource, collective: Resource, primitive: Resource): boolean {
+  if (collective.kind !== "clone" || !collective.interleave) return true;
+  for (const node of origin.node === null ? preferredNodes(planner, origin) : [origin.node]) {
+    const partner = collective.children.find((instance) => [...primitivesOf(instance)].some((one) => one.node === node));
+    if (partner !== undefined) return [...primitivesOf(partner)].includes(primitive);
+  }
+  return false;
 }

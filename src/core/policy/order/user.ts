@@ -24,7 +24,7 @@ export function relateUserOrders(planner: Planner, orders: readonly OrderConstra
 function relateSimple(planner: Planner, order: OrderConstraint & { readonly form: "simple" }): void {
   const minimum = order.first.kind === "clone" ? Math.max(order.first.cloneMin, order.requireAll ? 0 : 1) : 0;
   const counts = minimum > 0 && (order.firstAction === "start" || order.firstAction === "promote");
-  if (!counts || order.kind === "Optional") {
+  if (!counts) {
     relatePair(planner, { ...order, firstTask: order.firstAction, thenTask: order.thenAction });
     return;
   }
@@ -135,7 +135,7 @@ function relateDirection(
   if (!from.requireAll && firstTask !== "stop" && firstTask !== "demote") {
     const point = pointOf(planner, `one-or-more:${from.id}`, 1);
     for (const first of from.resources) {
-      planner.addRelation({ resource: first, key: firstKeyOf(first, firstTask, null) }, point, EFFECT.count | EFFECT.showThen);
+      planner.addRelation({ resource: first, key: countedKey(first, firstTask) }, point, EFFECT.count | EFFECT.showThen);
     }
     for (const then of to.resources) planner.addRelation(point, { resource: then, key: `${thenTask}_0` }, effects | EFFECT.gate);
     return;
@@ -147,6 +147,11 @@ function relateDirection(
       if (first !== undefined && then !== undefined) relateTasks(planner, first, firstTask, then, thenTask, effects);
     }
   }
+}
+
+/** What counts of a member of a set with `require-all=false`: of a group that it begins, of a clone that it is done. */
+function countedKey(first: Resource, task: string): string {
+  return first.kind === "group" ? `${task}_0` : firstKeyOf(first, task, null);
 }
 
 /** Tasks by which a resource leaves and enters the role of a mandatory anti-colocation (O15). */

@@ -151,12 +151,12 @@ function impliedStops(planner: Planner, fence: Action, node: PolicyNode, resourc
     if (stop.node !== node) continue;
     stop.pseudo = true;
     stop.runnable = true;
-    if (!resource.requiresFencing && node.kind !== "guest") continue;
     const top = topOf(resource);
+    planner.noteImpliedStop(fence, stop, top);
+    if (!resource.requiresFencing && node.kind !== "guest") continue;
     if (resource.inBundle === null || top === resource) fence.precede(stop, EFFECT.seq);
     const point = top === resource ? null : planner.first(top, "stop_0");
     if (point !== null) fence.precede(point, EFFECT.seq);
-    planner.noteImpliedStop(fence, stop, top);
   }
 }
 
