@@ -67,7 +67,8 @@ function newNode(name: string, id: string, sinceMs: number): NodeStatus {
 export function applyForget(state: CibState, command: Of<"node.forget">): Change {
   const node = state.nodes.get(command.node);
   if (node === undefined) return refused("NODE_UNKNOWN", `there is no node ${command.node}`);
-  if (node.membership === "lost" || anythingActive(node)) {
+  const underWay = [...state.intents.values()].some((intent) => intent.node === node.name);
+  if (node.membership === "lost" || anythingActive(node) || underWay) {
     return refused("NODE_ACTIVE", `resources may still run on ${command.node}; stop them or fence it first`);
   }
   const objects = state.sections.nodes.objects.delete(node.id);

@@ -1,20 +1,13 @@
 import { type MemberId, memberId } from "../base/index.ts";
 import {
   activeOn,
-  attributeOf,
   type Command,
   type CommandResult,
   type ConfigurationEdit,
   canonicalText,
-  childrenOf,
-  type Element,
-  element,
-  failCountNames,
   isSettled,
   type NodeStatus,
-  parseCount,
   propertyOf,
-  withChildren,
 } from "../cib/index.ts";
 import type { Answer, ConfigChange, ReadOutcome } from "../raft/index.ts";
 import { durationMs } from "./drafts.ts";
@@ -22,6 +15,17 @@ import { type Host, stampMs } from "./host.ts";
 import type { Leader } from "./leader.ts";
 import { Params, RequestError } from "./params.ts";
 import type { FromPlanner } from "./planner.ts";
+import {
+  conflictFacts,
+  failCountOf,
+  isMade,
+  LIFETIMES,
+  type Lifetime,
+  refusedByRaft,
+  tooLate,
+  unknownNode,
+  withNodeAttribute,
+} from "./request-parts.ts";
 import { cibOf, clusterStatusOf, fencingRow, isQuorate, leaderName, statusOf, transitionOf } from "./status.ts";
 import { type Admission, type ProposeOutcome, REQUEST_TIMEOUT_MS, REQUESTS_MAX, RETRY_MS } from "./types.ts";
 
@@ -392,8 +396,10 @@ export class Requests {
     if (node.membership === "lost")
       throw new RequestError("NODE_ACTIVE", `${node.name} is lost and not proven down; fence or confirm it first`);
     const forget: Command = { kind: "node.forget", node: node.name };
-    if (node.memberId === null || !this.#host.raftStatus.configuration.members.has(node.memberId)) return this.#write(id, [forget]);
-    this.#change(id, [{ op: "remove", id: node.memberId }], () => this.#write(id, [forget]));
+    const { memberId: member } = node;
+    if (member === null || !this.#host.raftStatus.configuration.members.has(member)) return this.#write(id, [forget]);
+    // The node goes before the member: a member that is gone falls silent, and a silent node is lost, not forgotten.
+    this.#propose(id, [forget], () => this.#change(id, [{ op: "remove", id: member }], () => this.#finish(id, this.#position())));
   }
 
   #transfer(id: number, node: NodeStatus): void {
@@ -437,16 +443,28 @@ export class Requests {
     this.#host.raft.step({ kind: "proposeChange", context, request: { kind: "change", mode: "joint", changes } });
   }
 
+  /** Waits for the answer or for the configuration itself: the leader that was asked may be the member that leaves. */
   #change(id: number, changes: readonly ConfigChange[], then: () => void): void {
     const context = this.#context();
+    const give = (): void => {
+      this.#changes.delete(context);
+      this.#guarded(id, then);
+    };
     this.#changes.set(context, (answer) => {
-      if (answer.kind !== "change") return;
+      if (answer.kind !== "change" || !this.#waiters.has(id)) return;
       const outcome = answer.outcome;
-      if (outcome.kind === "done") this.#guarded(id, then);
+      this.#waiters.delete(id);
+      if (outcome.kind === "done") give();
       else this.#fail(id, refusedByRaft(outcome.reason, outcome.detail));
     });
     this.#host.raft.step({ kind: "proposeChange", context, request: { kind: "change", mode: "joint", changes } });
-    this.#wait(id, CHANGE_TIMEOUT_MS, () => null);
+    this.#wait(id, CHANGE_TIMEOUT_MS, () => {
+      const { configuration, configIndex, commit } = this.#host.raftStatus;
+      if (configuration.outgoing.size > 0 || commit < configIndex || !changes.every((change) => isMade(configuration, change))) return null;
+      this.#waiters.delete(id);
+      give();
+      return null;
+    });
   }
 
   #write(id: number, commands: readonly Command[], edits: readonly ConfigurationEdit[] = []): void {
@@ -555,69 +573,4 @@ export class Requests {
     if (node.memberId === null) throw new RequestError("NODE_UNKNOWN", `${node.name} is no member of the cluster`);
     return memberId(node.memberId);
   }
-}
-
-type Lifetime = "forever" | "reboot";
-const LIFETIMES: readonly Lifetime[] = ["forever", "reboot"];
-
-function tooLate(): RequestError {
-  return new RequestError("TIMEOUT", "this took longer than it may", { retryable: true });
-}
-
-function unknownNode(name: string): RequestError {
-  return new RequestError("NODE_UNKNOWN", `there is no node ${name}`);
-}
-
-function conflictFacts(code: string, edits: readonly ConfigurationEdit[], epoch: number): unknown {
-  const first = edits[0];
-  return code === "CIB_CONFLICT" && first !== undefined ? { section: first.section, id: first.id, epoch } : undefined;
-}
-
-/** What a refusal of the consensus core means to a caller. */
-function refusedByRaft(reason: string, detail?: string): RequestError {
-  const told = detail === undefined || detail === "" ? "" : `: ${detail}`;
-  switch (reason) {
-    case "not-leader":
-    case "no-leader":
-    case "not-ready":
-      return new RequestError("NO_LEADER", `there is no leader now${told}`, { retryable: true });
-    case "busy":
-    case "transferring":
-      return new RequestError("BUSY", `the cluster cannot take this now (${reason})${told}`, { retryable: true });
-    case "change-pending":
-      return new RequestError("CHANGE_IN_PROGRESS", `another change of the membership is under way${told}`, { retryable: true });
-    case "lost-leadership":
-    case "timed-out":
-      return new RequestError("LEADER_CHANGED", `the leader changed meanwhile${told}`, { retryable: true });
-    default:
-      return new RequestError("MEMBERSHIP_REFUSED", `refused (${reason})${told}`);
-  }
-}
-
-function failCountOf(node: NodeStatus, resource: string, operation: string | null, intervalMs: number | null): unknown {
-  const entries: { operation: string; intervalMs: number; value: number; lastFailureMs: number | null }[] = [];
-  for (const name of failCountNames(node, resource, operation, intervalMs)) {
-    const parts = /^fail-count-.+#(.+)_(\d+)$/.exec(name);
-    if (parts === null) continue;
-    const last = node.attributes.get(name.replace(/^fail-count-/, "last-failure-"));
-    const lastFailureMs = last === undefined ? null : Number.parseInt(last, 10) * 1000;
-    entries.push({ operation: parts[1] ?? "", intervalMs: Number(parts[2]), value: parseCount(node.attributes.get(name)), lastFailureMs });
-  }
-  const value = Math.min(
-    1_000_000,
-    entries.reduce((sum, entry) => sum + entry.value, 0),
-  );
-  return { value, entries };
-}
-
-/** The node's element with the attribute set (or, with null, removed) in its `instance_attributes`. */
-function withNodeAttribute(node: Element, name: string, value: string | null): Element {
-  const id = attributeOf(node, "id") ?? "";
-  const sets = childrenOf(node, "instance_attributes");
-  const setId = sets[0] === undefined ? `nodes-${id}` : (attributeOf(sets[0], "id") ?? `nodes-${id}`);
-  const base = sets[0] ?? element("instance_attributes", { id: setId });
-  const others = base.children.filter((pair) => attributeOf(pair, "name") !== name);
-  const pairs = value === null ? others : [...others, element("nvpair", { id: `${setId}-${name}`, name, value })];
-  const rest = node.children.filter((child) => child !== sets[0]);
-  return withChildren(node, pairs.length === 0 ? rest : [withChildren(base, pairs), ...rest]);
 }
