@@ -18,11 +18,10 @@ function roleHolder(resource: Resource): Resource {
   return replica?.child ?? resource;
 }
 
+/** Of a collective the highest below it (3.2): a member without node makes a group of undecided ones count as Stopped. */
 export function nextRole(resource: Resource): Role {
   const holder = roleHolder(resource);
   if (holder.kind === "primitive") return holder.nextRole;
-  const first = holder.children[0];
-  if (holder.kind === "group") return first === undefined ? ROLE.unknown : first.nextRole;
   let role: Role = ROLE.unknown;
   for (const child of holder.children) {
     const below = nextRole(child);
