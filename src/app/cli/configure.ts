@@ -178,7 +178,8 @@ export class ConfigureLevel {
   }
 
   #show(words: readonly string[], session: EditSession, context: CliContext): boolean {
-    const obscure = context.terminal.interactive ? OBSCURED : [];
+    const onScreen = context.terminal.interactive || process.stdout.isTTY === true;
+    const obscure = onScreen ? OBSCURED : [];
     const cib = element("cib", { "validate-with": "pacemaker-3.9" });
     const text = session.show(words, { wrap: true, obscure }, cib);
     context.terminal.write(words[0] === "xml" ? text : colored(text, context));

@@ -1,15 +1,4 @@
-import {
-  attributeOf,
-  COMMENT,
-  childOf,
-  type Element,
-  element,
-  idOf,
-  SECTIONS,
-  type Section,
-  withAttributes,
-  withChildren,
-} from "../cib/index.ts";
+import { attributeOf, COMMENT, childOf, type Element, element, idOf, SECTIONS, type Section, withChildren } from "../cib/index.ts";
 import type { Draft, GrammarOptions } from "./drafts.ts";
 import { deleteObjects } from "./edit-delete.ts";
 import { putDraft } from "./edit-put.ts";
@@ -239,7 +228,7 @@ function putLevel(configuration: Element, level: Element): Element {
 
 export type LoadMethod = "replace" | "update" | "push";
 
-/** Applies a text of the language: `replace` starts from the bare nodes, `push` removes what the text does not mention. */
+/** Applies a text of the language: `replace` starts from the bare nodes, `push` removes what the text does not mention, nodes too. */
 export function loadText(
   configuration: Element,
   text: string,
@@ -259,7 +248,8 @@ export function loadText(
 /** Replaces everything, yet lets objects that are still there keep the generated ids they had. */
 function adoptFrom(old: Element, base: Element, entries: readonly Entry[], warn: (message: string) => void): Element {
   const alone = putEntries(base, entries, { mergeSets: false, warn });
-  const updated = removeUnmentioned(tryPut(old, entries) ?? alone, mentioned(entries));
+  const nodes = nodeNames(base);
+  const updated = removeUnmentioned(tryPut(old, entries) ?? alone, new Set([...mentioned(entries), ...nodes]));
   const sameShape = shapeOf(updated) === shapeOf(alone);
   return sameShape ? updated : alone;
 }
@@ -298,7 +288,9 @@ function mentioned(entries: readonly Entry[]): ReadonlySet<string> {
 }
 
 function removeUnmentioned(configuration: Element, ids: ReadonlySet<string>): Element {
-  const gone = listObjects(configuration).filter((object) => object.type !== "node" && !ids.has(object.id));
+  const gone = listObjects(configuration).filter(
+    (object) => !ids.has(object.id) && !ids.has(attributeOf(object.element, "uname") ?? object.id),
+  );
   return gone.length === 0
     ? configuration
     : deleteObjects(
@@ -321,7 +313,7 @@ export function eraseObjects(configuration: Element, nodes: boolean): Element {
 /** Applies a CIB or `<configuration>` in XML: `update` puts every object of it, `replace` takes it as it is. */
 export function loadXml(configuration: Element, text: string, method: LoadMethod, parseXml: ParseXml): Element {
   const given = configurationIn(parse(text, parseXml));
-  if (method === "replace") return withAttributes(given, {});
+  if (method === "replace") return withKnownNodes(given, configuration);
   let result = configuration;
   for (const section of SECTIONS) {
     for (const child of childOf(given, section)?.children ?? []) {
@@ -329,6 +321,16 @@ export function loadXml(configuration: Element, text: string, method: LoadMethod
     }
   }
   return method === "push" ? removeUnmentioned(result, new Set(definedIds(given))) : result;
+}
+
+/** Nodes are there whether a text knows them or not: those it does not mention stay, as with texts of the language. */
+function withKnownNodes(given: Element, before: Element): Element {
+  const mentioned = sectionOf(given, "nodes")?.children ?? [];
+  const names = new Set(mentioned.flatMap((node) => [idOf(node), attributeOf(node, "uname")]));
+  const known = (sectionOf(before, "nodes")?.children ?? []).filter(
+    (node) => node.name === "node" && !names.has(idOf(node)) && !names.has(attributeOf(node, "uname")),
+  );
+  return known.length === 0 ? given : withSection(given, "nodes", [...known, ...mentioned]);
 }
 
 /** The `<configuration>` of a document whose root is `<cib>`, `<configuration>` or one section. */
