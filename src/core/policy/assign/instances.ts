@@ -1,8 +1,8 @@
 import { compareText } from "../../base/index.ts";
 import type { PolicyNode } from "../model-node.ts";
-import { currentNodeOf, descendantsOf, failedWithin, primitivesOf } from "../model-queries.ts";
+import { currentNodeOf, descendantsOf, failedWithin } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
-import { MINUS_INFINITY, ROLE } from "../model-values.ts";
+import { MINUS_INFINITY } from "../model-values.ts";
 import { NodeTable } from "../node-table.ts";
 import { assign, withdraw } from "./assign.ts";
 import { type Assignment, assignedNode, countersOf, isAssigned, usable } from "./context.ts";
@@ -153,10 +153,6 @@ function keep(assignment: Assignment, distribution: Distribution, instance: Reso
     const got = assign(assignment, instance, node, false);
     if (got === node) {
       counters[node.index]!++;
-      // A member of a kept group that found no node stays without one.
-      for (const primitive of primitivesOf(instance)) {
-        if (primitive.managed && primitive.node === null) primitive.nextRole = ROLE.stopped;
-      }
       return true;
     }
     for (const { resource, table } of saved) resource.table.restore(table);
