@@ -68,7 +68,7 @@ function main(): void {
     process.exit(error instanceof QuorateError ? EX_CONFIG : EX_USAGE);
   }
   const log = pino(
-    { base: { program: "quorated", node: settings.node }, level: settings.logLevel, timestamp: pino.stdTimeFunctions.isoTime },
+    { base: { program: "quorated", self: settings.node }, level: settings.logLevel, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ fd: 2, sync: true }),
   );
   const daemon = new Daemon({ settings, log, version: versionOf(), onEnd: (code) => process.exit(code) });

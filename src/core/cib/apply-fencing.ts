@@ -135,6 +135,10 @@ function adHocRecord(state: CibState, command: Of<"node.fenced">): FencingRecord
   };
 }
 
+/** Rounds of one request that fail again and again are one record, or they would push everything else out. */
 function withRecord(state: CibState, record: FencingRecord): readonly FencingRecord[] {
-  return [...state.fencingHistory, record].slice(-FENCING_HISTORY_MAX);
+  const others = state.fencingHistory.filter(
+    (kept) => kept.ok || kept.target !== record.target || kept.startedAtMs !== record.startedAtMs || kept.source !== record.source,
+  );
+  return [...others, record].slice(-FENCING_HISTORY_MAX);
 }
