@@ -125,10 +125,10 @@ function evaluateTerm(configuration: Element, all: readonly CrmObject[], term: s
   throw new CrmError("CRM_UNKNOWN_OBJECT", `there is no object '${term}'${hint(term, names)}`);
 }
 
+/** A type that there is none of selects nothing, as in crmsh; so does a word that is no type. */
 function ofType(all: readonly CrmObject[], word: string): readonly CrmObject[] {
   const type = objectTypeOf(word);
-  if (type === null) throw new CrmError("CRM_BAD_VALUE", `'${word}' is no type of object${hint(word, OBJECT_TYPES)}`);
-  return all.filter((object) => object.type === type);
+  return all.filter((object) => type !== null && object.type === type);
 }
 
 function taggedWith(all: readonly CrmObject[], tag: string): readonly CrmObject[] {
