@@ -34,9 +34,9 @@ export class LiveCluster {
 
   /**
    * `selfFenceMs` is long by default: on a busy machine a daemon may need many seconds to come back, and these tests are
-   * about what happens when it does.
+   * about what happens when it does. With `witness` the last node is one.
    */
-  static async formed(size: number, options: { readonly selfFenceMs?: number } = {}): Promise<LiveCluster> {
+  static async formed(size: number, options: { readonly selfFenceMs?: number; readonly witness?: boolean } = {}): Promise<LiveCluster> {
     // Unix sockets take 107 bytes of path, so the directory must be near the root.
     const base = mkdtempSync(join("/var/tmp", "qt-"));
     const ports = await freePorts(size);
@@ -57,7 +57,8 @@ export class LiveCluster {
     await cluster.request(first, "cluster.init", { name: "live" });
     for (const node of others) {
       const { token } = (await cluster.request(first, "cluster.token")) as { token: string };
-      await cluster.request(node, "cluster.join", { address: `127.0.0.1:${first.port}`, token });
+      const witness = options.witness === true && node === nodes.at(-1);
+      await cluster.request(node, "cluster.join", { address: `127.0.0.1:${first.port}`, token, ...(witness ? { witness } : {}) });
     }
     await cluster.until("all nodes online", 20_000, async () => {
       const status = await cluster.status(first);

@@ -1,5 +1,6 @@
 import { compareText } from "../../core/base/index.ts";
 import { durationMs, expectWords, integerOf, parseArguments } from "./arguments.ts";
+import { recoveryCommands } from "./cluster-recovery.ts";
 import { serviceCommands } from "./cluster-service.ts";
 import { waitIdle } from "./context.ts";
 import { type CliContext, type Command, CommandError, type Level } from "./level.ts";
@@ -9,6 +10,8 @@ import { alignColumns, formatMs } from "./text.ts";
 
 /** Milliseconds between two looks at a daemon that starts. */
 const STARTUP_LOOK_MS = 200;
+/** Milliseconds a change of the membership may take: a new voter catches up first. */
+const CHANGE_TIMEOUT_MS = 70_000;
 /** Milliseconds `cluster join` may take: the newcomer catches up before it votes. */
 const JOIN_TIMEOUT_MS = 120_000;
 
@@ -46,18 +49,19 @@ const token: Command = {
 
 const join: Command = {
   name: "join",
-  usage: "ADDRESS --token TOKEN [--node NODE]",
+  usage: "ADDRESS --token TOKEN [--node NODE] [--witness]",
   help: "make this daemon a member of the cluster at ADDRESS (host:port of any member)",
   run: async (args, context) => {
-    const usage = "join ADDRESS --token TOKEN [--node NODE]";
-    const { words, text } = parseArguments(args, { token: "text", node: "text" }, usage);
+    const usage = "join ADDRESS --token TOKEN [--node NODE] [--witness]";
+    const { words, text, flag } = parseArguments(args, { token: "text", node: "text", witness: "flag" }, usage);
+    const witness = flag("witness");
     expectWords(words, 1, 1, usage);
     const given = text("token");
     if (given === undefined) throw new CommandError("join needs --token TOKEN; `quorate cluster token` on a member prints one");
     const api = await context.api();
-    const params = withoutUndefined({ address: words[0], token: given, node: text("node") });
+    const params = withoutUndefined({ address: words[0], token: given, node: text("node"), witness: witness ? true : undefined });
     const made = asRecord(await api.request("cluster.join", params, { timeoutMs: JOIN_TIMEOUT_MS }));
-    context.terminal.info(`${String(made["node"])} is a member and votes`);
+    context.terminal.info(`${String(made["node"])} is a member and votes${witness ? "; as a witness it never runs a resource" : ""}`);
     return true;
   },
 };
@@ -93,15 +97,26 @@ export function renderClusterStatus(answer: Readonly<Record<string, unknown>>): 
   const shown = (value: unknown, as: (value: number) => string = String): string => (typeof value === "number" ? as(value) : "-");
   const rows = members.map((member) => [
     String(member["node"]),
-    member["learner"] === true ? "learner" : "voter",
+    `${member["learner"] === true ? "learner" : member["witness"] === true ? "witness" : "voter"}${member["state"] === "recovering" ? ", recovering" : ""}`,
     shown(member["votes"]),
     shown(member["match"]),
     shown(member["lag"]),
+    shown(member["storeAgeMs"], formatMs),
     shown(member["contactAgeMs"], formatMs),
-    String(member["guarantee"] ?? "-"),
+    shown(member["clockDifferenceMs"], (value) => `${value > 0 ? "+" : ""}${value}ms`),
+    guaranteeOf(member),
+    shown(member["tsafeMs"], formatMs),
     Array.isArray(member["addresses"]) ? member["addresses"].join(" ") : "",
   ]);
-  return [...lines, ...alignColumns([["MEMBER", "ROLE", "VOTES", "MATCH", "LAG", "CONTACT", "GUARANTEE", "ADDRESS"], ...rows])];
+  const head = ["MEMBER", "ROLE", "VOTES", "MATCH", "LAG", "STORE", "CONTACT", "CLOCK", "GUARANTEE", "TSAFE", "ADDRESS"];
+  return [...lines, ...alignColumns([head, ...rows])];
+}
+
+/** Two words where killing is all that the guardian can do: kernel state (addresses, mounts) is then not covered. */
+function guaranteeOf(member: Readonly<Record<string, unknown>>): string {
+  const guarantee = String(member["guarantee"] ?? "-");
+  const kernel = member["kernelGuarantee"];
+  return guarantee !== "none" && kernel === "none" ? `${guarantee}, kernel state: none` : guarantee;
 }
 
 const remove: Command = {
@@ -115,6 +130,43 @@ const remove: Command = {
     const api = await context.api();
     await api.request("cluster.remove", { node: words[0], force: flag("force") || context.options.force });
     await context.afterChange();
+    return true;
+  },
+  complete: completeNodes,
+};
+
+const promote: Command = {
+  name: "promote",
+  usage: "NODE",
+  help: "let a learner vote again (one vote)",
+  run: async (args, context) => {
+    expectWords(args, 1, 1, "promote NODE");
+    await (await context.api()).request("cluster.promote", { node: args[0] }, { timeoutMs: CHANGE_TIMEOUT_MS });
+    return true;
+  },
+  complete: completeNodes,
+};
+
+const demote: Command = {
+  name: "demote",
+  usage: "NODE",
+  help: "take a member's votes: it goes on as a learner, which follows and runs resources but is not counted",
+  run: async (args, context) => {
+    expectWords(args, 1, 1, "demote NODE");
+    await (await context.api()).request("cluster.demote", { node: args[0] }, { timeoutMs: CHANGE_TIMEOUT_MS });
+    return true;
+  },
+  complete: completeNodes,
+};
+
+const address: Command = {
+  name: "address",
+  usage: "NODE HOST:PORT...",
+  help: "change where a member is found; one address for each ring",
+  run: async (args, context) => {
+    expectWords(args, 2, 5, "address NODE HOST:PORT...");
+    const api = await context.api();
+    await api.request("cluster.address", { node: args[0], addresses: args.slice(1) }, { timeoutMs: CHANGE_TIMEOUT_MS });
     return true;
   },
   complete: completeNodes,
@@ -236,7 +288,25 @@ function withoutUndefined(params: Readonly<Record<string, unknown>>): Record<str
 export const clusterLevel: Level = {
   name: "cluster",
   help: "form, enter, leave and look after the cluster",
-  commands: [init, token, join, status, health, remove, votes, transfer, ...serviceCommands, detach, stop, waitForStartup, waitIdleCommand],
+  commands: [
+    init,
+    token,
+    join,
+    status,
+    health,
+    remove,
+    votes,
+    promote,
+    demote,
+    address,
+    transfer,
+    ...recoveryCommands,
+    ...serviceCommands,
+    detach,
+    stop,
+    waitForStartup,
+    waitIdleCommand,
+  ],
   levels: [],
 };
 

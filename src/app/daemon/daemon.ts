@@ -7,7 +7,9 @@ import { type ApiCall, type ApiHandler, type ApiServer, createApiServer, fault, 
 import { monotonicMs } from "../../io/executor/index.ts";
 import { loadIdentity, makeToken, type NodeIdentity, saveIdentity, TOKEN_LIFE_MS } from "../../io/pki/index.ts";
 import { createStoreDirectory, openStoreDirectory } from "../../io/storage/index.ts";
+import { makeBackup } from "./backup.ts";
 import { proposalCodec } from "./codecs.ts";
+import { forceStore } from "./force.ts";
 import { MemberNode } from "./member-node.ts";
 import { askToJoin, foundCluster, type Peers } from "./membership.ts";
 import type { DaemonSettings } from "./settings.ts";
@@ -75,6 +77,10 @@ export class Daemon implements ApiHandler {
         return this.#init(call, params);
       case "cluster.join":
         return this.#join(call, params);
+      case "cluster.backup":
+        return this.#backup(call);
+      case "cluster.forceNew":
+        return this.#forceNew(call, params);
       case "cluster.token":
         return this.#token(params);
       case "daemon.stop":
@@ -180,12 +186,14 @@ export class Daemon implements ApiHandler {
 
   async #join(call: ApiCall, params: Readonly<Record<string, unknown>>): Promise<unknown> {
     this.#mustBeNew(call, params);
-    const { address, token } = params;
+    const { address, token, witness } = params;
+    if (witness !== undefined && witness !== null && typeof witness !== "boolean")
+      throw fault("BAD_REQUEST", "parameter witness must be true or false");
     if (typeof address !== "string" || typeof token !== "string") throw fault("BAD_REQUEST", "parameters address and token are needed");
     this.#phase = "joining";
     try {
       const { node, advertise } = this.#settings;
-      const { identity, peers } = await askToJoin({ address, token, node, addresses: advertise });
+      const { identity, peers } = await askToJoin({ address, token, node, addresses: advertise, witness: witness === true });
       await this.#createStore(identity);
       await saveIdentity(this.#identityDirectory, identity);
       const member = await this.#become(identity, { peers, firstStart: true });
@@ -194,6 +202,41 @@ export class Daemon implements ApiHandler {
       return { clusterId: identity.cluster, memberId: identity.member, node };
     } catch (error) {
       if (this.#member === null) this.#phase = "uninitialised";
+      throw error;
+    }
+  }
+
+  /** Everything that is replicated, as of now: confirmed with a quorum first, so that a backup is never an old one. */
+  async #backup(call: ApiCall): Promise<unknown> {
+    const member = this.#needMember();
+    await member.request("cib.get", { section: "status" }, call.signal);
+    return makeBackup(member.state, { version: this.#version, wallMs: Date.now() });
+  }
+
+  /**
+   * This member alone becomes the cluster (RAFT.md §6): the answer to the loss of more than half of the votes for good.
+   * Refused while there is a quorum, and without the cluster's name typed by whoever asks.
+   */
+  async #forceNew(call: ApiCall, params: Readonly<Record<string, unknown>>): Promise<unknown> {
+    if (call.caller.kind !== "local") throw fault("BAD_REQUEST", "this is asked of the node itself, over its local socket");
+    const member = this.#needMember();
+    const name = member.state.cluster?.name ?? member.identity.cluster;
+    if (params["confirm"] !== name) throw fault("BAD_REQUEST", `parameter confirm must be the name of the cluster: ${name}`);
+    if (member.quorate) throw fault("MEMBERSHIP_REFUSED", "there is a quorum; remove lost members with `cluster remove`");
+    const { identity } = member;
+    this.#log.warn({ cluster: name }, "force-new-cluster: this member becomes the cluster, alone");
+    this.#member = null;
+    this.#phase = "joining";
+    try {
+      await member.close();
+      const lost = await forceStore({ settings: this.#settings, identity, log: this.#log });
+      const alone = await this.#become(identity, { peers: [], firstStart: false });
+      await until(FORMING_MS, () => alone.leads());
+      await alone.request("internal.forced", {});
+      return { clusterId: identity.cluster, memberId: identity.member, node: this.#settings.node, lost };
+    } catch (error) {
+      // Without its member this process is of no use; a new start finds the store as it was, or forced.
+      if (this.#member === null) this.#fatal(error);
       throw error;
     }
   }

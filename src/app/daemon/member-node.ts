@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type MemberId, QuorateError, seededRandom } from "../../core/base/index.ts";
-import { emptyState, type Proposal } from "../../core/cib/index.ts";
-import type { NodeEvent, WatchEvent } from "../../core/controller/index.ts";
+import { type CibState, emptyState, type Proposal } from "../../core/cib/index.ts";
+import { isQuorate, type NodeEvent, type WatchEvent } from "../../core/controller/index.ts";
 import type { Log } from "../../core/ports/index.ts";
 import { type Configuration, createRaft, type Message } from "../../core/raft/index.ts";
 import { type ApiServer, fault, REQUEST_BYTES_MAX } from "../../io/api/index.ts";
@@ -135,6 +135,16 @@ export class MemberNode {
 
   get index(): number {
     return this.#shell.core.state.index;
+  }
+
+  /** The replicated state as far as this member has applied it. */
+  get state(): CibState {
+    return this.#shell.core.state;
+  }
+
+  /** Does this member hear a leader with a quorum behind it, or is it that leader? */
+  get quorate(): boolean {
+    return isQuorate(this.#shell.core);
   }
 
   /** Is this member a voter of the configuration that it knows? */

@@ -4,6 +4,7 @@ import { request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
 import { z } from "zod";
 import { type MemberId, memberId } from "../../core/base/index.ts";
+import type { Admission } from "../../core/controller/index.ts";
 import type { Log } from "../../core/ports/index.ts";
 import { fault } from "../../io/api/index.ts";
 import {
@@ -90,6 +91,7 @@ const JOIN_REQUEST = z.strictObject({
   node: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
   memberId: z.int().positive(),
   addresses: z.array(z.string().max(256)).min(1).max(4),
+  witness: z.boolean().optional(),
   requestPem: z.string().max(16_384),
 });
 
@@ -114,6 +116,8 @@ export async function askToJoin(of: {
   readonly token: string;
   readonly node: string;
   readonly addresses: readonly string[];
+  /** It votes and stores, and never runs a resource (RAFT.md §4). */
+  readonly witness: boolean;
 }): Promise<Joined> {
   const parsed = parseToken(of.token);
   if (parsed.kind === "malformed") throw fault("JOIN_REFUSED", parsed.reason);
@@ -131,6 +135,7 @@ export async function askToJoin(of: {
     node: of.node,
     memberId: member,
     addresses: of.addresses,
+    ...(of.witness ? { witness: true } : {}),
     requestPem: request.requestPem,
   };
   const plain = await exchange(of.address, { method: "POST", path: "/join", body, ca: { pem: authorityPem, cluster: token.cluster } });
@@ -219,7 +224,7 @@ export type JoinDesk = {
   readonly identity: () => NodeIdentity;
   readonly wallMs: () => number;
   /** Takes the token and makes the member a learner; resolves with everybody's addresses. Rejects with an `ApiFault`. */
-  readonly admit: (admission: { tokenHash: string; node: string; memberId: MemberId; addresses: readonly string[] }) => Promise<Peers>;
+  readonly admit: (admission: Admission) => Promise<Peers>;
   readonly log: Log;
 };
 
@@ -268,7 +273,8 @@ async function handleJoin(desk: JoinDesk, request: IncomingMessage): Promise<unk
       nowMs,
     },
   );
-  const peers = await desk.admit({ tokenHash: hash, node: ask.node, memberId: member, addresses: ask.addresses });
+  const admission = { tokenHash: hash, node: ask.node, memberId: member, addresses: ask.addresses };
+  const peers = await desk.admit(ask.witness === true ? { ...admission, witness: true } : admission);
   desk.log.info({ node: ask.node, member }, "a node was let in");
   return {
     cluster: identity.cluster,

@@ -22,21 +22,26 @@ export function applyJoin(state: CibState, command: Of<"node.join">): Change {
   const configured = [...state.sections.nodes.objects.values()].find(
     (object) => object.element.attributes["uname"]?.toLowerCase() === command.node.toLowerCase(),
   );
+  if (command.witness === true && configured !== undefined) {
+    return refused("NODE_EXISTS", `${command.node} is a node of the configuration; a witness is none`);
+  }
   const id = present?.id ?? configured?.element.attributes["id"] ?? nextNodeId(state);
   let next = state;
-  if (configured === undefined) {
+  if (configured === undefined && command.witness !== true) {
     const after = element("node", { id, uname: command.node });
     const edited = applyEdits(state.sections, [{ section: "nodes", id, before: null, after }]);
     if ("refusal" in edited) return refused(edited.refusal.code, edited.refusal.message);
     next = { ...state, sections: edited.sections, epoch: state.epoch + 1 };
   }
-  const node = present === undefined ? newNode(command.node, id, state.clockMs) : present;
-  return accepted(withNode(next, { ...node, memberId: command.memberId }), { voidsPlans: true });
+  const { witness: _, ...node } = present === undefined ? newNode(command.node, id, state.clockMs) : present;
+  const role = command.witness === true ? { witness: true } : {};
+  return accepted(withNode(next, { ...node, memberId: command.memberId, ...role }), { voidsPlans: true });
 }
 
 function nextNodeId(state: CibState): string {
   let highest = 0;
-  for (const id of state.sections.nodes.objects.keys()) {
+  const witnesses = [...state.nodes.values()].map((node) => node.id);
+  for (const id of [...state.sections.nodes.objects.keys(), ...witnesses]) {
     const value = Number.parseInt(id, 10);
     if (Number.isSafeInteger(value)) highest = Math.max(highest, value);
   }
@@ -68,13 +73,26 @@ export function applyForget(state: CibState, command: Of<"node.forget">): Change
   const node = state.nodes.get(command.node);
   if (node === undefined) return refused("NODE_UNKNOWN", `there is no node ${command.node}`);
   const underWay = [...state.intents.values()].some((intent) => intent.node === node.name);
-  if (node.membership === "lost" || anythingActive(node) || underWay) {
+  // A witness never ran anything, so its silence leaves nothing to prove.
+  if ((node.membership === "lost" && node.witness !== true) || anythingActive(node) || underWay) {
     return refused("NODE_ACTIVE", `resources may still run on ${command.node}; stop them or fence it first`);
   }
   const objects = state.sections.nodes.objects.delete(node.id);
   const sections = { ...state.sections, nodes: { ...state.sections.nodes, objects } };
   const ended = endIncarnation({ ...state, sections, epoch: state.epoch + 1 }, node);
   return accepted({ ...ended, nodes: ended.nodes.delete(node.name) }, { voidsPlans: true });
+}
+
+/** Votes of one node (RAFT.md §3). */
+export const VOTES_MAX = 1_000;
+
+export function applyVotes(state: CibState, command: Of<"node.votes">): Change {
+  const node = state.nodes.get(command.node);
+  if (node === undefined) return refused("NODE_UNKNOWN", `there is no node ${command.node}`);
+  if (!Number.isSafeInteger(command.votes) || command.votes < 0 || command.votes > VOTES_MAX) {
+    return refused("LIMIT_EXCEEDED", `a node has from 0 to ${VOTES_MAX} votes`);
+  }
+  return accepted(withNode(state, { ...node, votesWanted: command.votes }), { voidsPlans: false });
 }
 
 function anythingActive(node: NodeStatus): boolean {

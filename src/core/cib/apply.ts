@@ -9,7 +9,7 @@ import {
   applyFencingWithdraw,
 } from "./apply-fencing.ts";
 import { applyIntents, applyResults } from "./apply-intents.ts";
-import { applyCovers, applyDetach, applyForget, applyHello, applyJoin, applyLeave, applyLost } from "./apply-node.ts";
+import { applyCovers, applyDetach, applyForget, applyHello, applyJoin, applyLeave, applyLost, applyVotes } from "./apply-node.ts";
 import { applySession, closeIdleSessions, openSession } from "./apply-session.ts";
 import { applyToken, useToken } from "./apply-token.ts";
 import { type Command, FEATURE_LEVEL_MAX, type Proposal } from "./commands.ts";
@@ -77,6 +77,10 @@ function reduce(state: CibState, index: LogIndex, command: Command): Change {
       return applyIntents(state, index, command);
     case "results.record":
       return applyResults(state, command);
+    case "node.votes":
+      return applyVotes(state, command);
+    case "cluster.forced":
+      return noteForced(state);
     case "node.covers":
       return applyCovers(state, command);
     case "history.delete":
@@ -114,6 +118,12 @@ function createCluster(state: CibState, command: Extract<Command, { kind: "clust
   if (state.cluster !== null) return refused("CLUSTER_EXISTS", `this log belongs to cluster ${state.cluster.name} already`);
   const named: CibState = { ...state, cluster: { id: command.clusterId, name: command.name } };
   return applyJoin(named, { kind: "node.join", node: command.node, memberId: command.memberId });
+}
+
+/** Recorded in the log as such, so that everybody can see it afterwards. */
+function noteForced(state: CibState): Change {
+  if (state.cluster === null) return refused("CLUSTER_MISSING", "this log belongs to no cluster yet");
+  return accepted({ ...state, cluster: { ...state.cluster, forcedAtMs: state.clockMs } }, { voidsPlans: true });
 }
 
 function editConfiguration(state: CibState, command: Extract<Command, { kind: "config.edit" }>): Change {

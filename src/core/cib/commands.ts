@@ -122,7 +122,12 @@ export type Command =
   | { readonly kind: "session.open" }
   | { readonly kind: "session.close"; readonly client: number }
   | { readonly kind: "config.edit"; readonly edits: readonly ConfigurationEdit[] }
-  | { readonly kind: "node.join"; readonly node: string; readonly memberId: MemberId }
+  /** A witness votes and stores; it has no place in the configuration's nodes, so nothing is ever placed there. */
+  | { readonly kind: "node.join"; readonly node: string; readonly memberId: MemberId; readonly witness?: boolean }
+  /** How many votes the operators want the node to have; 0: it stays a learner. */
+  | { readonly kind: "node.votes"; readonly node: string; readonly votes: number }
+  /** `force-new-cluster` was used: this member alone became the cluster by a human's decision (RAFT.md §6). */
+  | { readonly kind: "cluster.forced"; readonly memberId: MemberId }
   | { readonly kind: "node.forget"; readonly node: string }
   /** The node's guardian and daemon are up in this incarnation. `trips`: how often its stop plan was walked to a proven end. */
   | {

@@ -1,6 +1,6 @@
 export { type Applied, apply, applyEmpty, NO_INDEX } from "./apply.ts";
 export { sameAction } from "./apply-intents.ts";
-export { DETACH_MAX_MS, findMember, NODES_MAX } from "./apply-node.ts";
+export { DETACH_MAX_MS, findMember, NODES_MAX, VOTES_MAX } from "./apply-node.ts";
 export type {
   ActionSpec,
   AttributeChange,
@@ -35,7 +35,16 @@ export {
 } from "./element.ts";
 export { failCountNames, isFailure, parseCount, recurringKey, stopAction } from "./history.ts";
 export { isKept } from "./kept.ts";
-export { activeOn, guardiansStopWithoutQuorum, isSettled, kernelStateOn, leavesKernelState, tsafeCovers, tsafeMs } from "./queries.ts";
+export {
+  activeOn,
+  guardiansStopWithoutQuorum,
+  isRetiring,
+  isSettled,
+  kernelStateOn,
+  leavesKernelState,
+  tsafeCovers,
+  tsafeMs,
+} from "./queries.ts";
 export { CRM_FEATURE_SET, type RenderFacts, renderCib, renderStatus, SCHEMA } from "./render.ts";
 export { applyEdits, EDITS_MAX, propertyOf, renderConfiguration, renderSection } from "./sections.ts";
 export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type SnapshotData } from "./snapshot.ts";

@@ -1,3 +1,4 @@
+import { attributeOf, childrenOf } from "./element.ts";
 import { isKept } from "./kept.ts";
 import { propertyOf } from "./sections.ts";
 import type { CibState, NodeStatus } from "./state.ts";
@@ -64,6 +65,22 @@ function begins(task: string): boolean {
 /** Tsafe of RAFT.md §7: how long after the last contact everything there has certainly stopped, milliseconds. */
 export function tsafeMs(of: { readonly tselfMs: number; readonly stopBoundMs: number }): number {
   return Math.ceil((of.tselfMs * (1 + CLOCK_RHO) + of.stopBoundMs) / (1 - CLOCK_RHO));
+}
+
+/** Is the node in standby, or asked to shut down: should it hand on what it does for the cluster? */
+export function isRetiring(state: CibState, node: NodeStatus): boolean {
+  if (isOn(node.attributes.get("standby")) || (node.attributes.get("shutdown") ?? "0") !== "0") return true;
+  const configured = state.sections.nodes.objects.get(node.id)?.element;
+  for (const block of configured === undefined ? [] : childrenOf(configured, "instance_attributes")) {
+    for (const pair of childrenOf(block, "nvpair")) {
+      if (attributeOf(pair, "name") === "standby" && isOn(attributeOf(pair, "value"))) return true;
+    }
+  }
+  return false;
+}
+
+function isOn(value: string | undefined): boolean {
+  return value !== undefined && /^(?:true|on|yes|y|1)$/i.test(value);
 }
 
 /** Names of resources that may be running on the node, in code-unit order. */

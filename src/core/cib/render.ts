@@ -36,7 +36,7 @@ export function renderCib(state: CibState, facts: RenderFacts): Element {
 
 /** Options that the cluster sets itself; the operator's own sets come first and win. */
 function withDerived(state: CibState, configuration: Element): Element {
-  const watchdog = [...state.nodes.values()].some((node) => node.guarantee !== "none");
+  const watchdog = [...state.nodes.values()].some((node) => node.guarantee !== "none" && node.witness !== true);
   const pairs = [pair("quorate-derived", "have-watchdog", String(watchdog))];
   if (state.cluster !== null) pairs.push(pair("quorate-derived", "cluster-name", state.cluster.name));
   const derived = element("cluster_property_set", { id: "quorate-derived" }, pairs);
@@ -58,6 +58,7 @@ export function renderStatus(state: CibState): Element {
   const seen = new Set<string>();
   for (const node of state.nodes.values()) {
     seen.add(node.id);
+    if (node.witness === true) continue;
     children.push(renderNode(state, node, byNode.get(node.name) ?? []));
   }
   for (const [id, object] of state.sections.nodes.objects) {

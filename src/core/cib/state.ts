@@ -84,6 +84,10 @@ export type NodeStatus = {
   /** The id of its `node` element: decimal, given at the join. */
   readonly id: string;
   readonly memberId: MemberId | null;
+  /** Votes and stores, runs nothing; unknown to the policy engine (RAFT.md §4). */
+  readonly witness?: boolean;
+  /** Votes that the operators want it to have; absent: one. */
+  readonly votesWanted?: number;
   readonly membership: NodeMembership;
   readonly incarnation: Incarnation | null;
   readonly sinceMs: number;
@@ -190,7 +194,7 @@ export type CibState = {
   /** Index of the last change that may alter a decision of the policy engine; plans older than it are void. */
   readonly changedAt: LogIndex;
   readonly clockMs: number;
-  readonly cluster: { readonly id: string; readonly name: string } | null;
+  readonly cluster: { readonly id: string; readonly name: string; readonly forcedAtMs?: number } | null;
   readonly featureLevel: number;
   /** Counts configuration changes; shown to operators. */
   readonly epoch: number;

@@ -48,6 +48,12 @@ export class Departure {
     }
     this.#member.leaving = true;
     this.#untilMs = host.nowMs + SHUTDOWN_MS;
+    if (self.witness === true) {
+      // It runs nothing, so there is nothing to wait for.
+      const { incarnation } = self;
+      host.propose([{ kind: "node.leave", memberId: host.options.memberId, incarnation }], GOODBYE_MS, () => {});
+      return;
+    }
     const value = String(Math.max(1, Math.floor(stampMs(host) / 1000)));
     host.propose([{ kind: "attribute.set", changes: [{ node: self.name, name: "shutdown", value }] }], GOODBYE_MS, () => {});
   }

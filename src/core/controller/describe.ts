@@ -58,6 +58,10 @@ export function describeCommand(command: Command, result: CommandResult): Told {
       return told("warn", { target: command.target, by: command.by }, "a node is fenced");
     case "policy.failed":
       return told("warn", { code: command.code }, "the policy engine failed");
+    case "node.votes":
+      return told("info", { node: command.node, votes: command.votes }, "the votes of a node were set");
+    case "cluster.forced":
+      return told("warn", { member: command.memberId }, "force-new-cluster: this member alone is the cluster now");
     case "cluster.create":
       return told("info", { name: command.name }, "the cluster was made");
     default:

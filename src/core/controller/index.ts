@@ -1,4 +1,5 @@
 export { DUTY_TICK_MS, NodeCore, SNAPSHOT_LOG_BYTES } from "./node.ts";
 export { RequestError } from "./params.ts";
 export { type FromPlanner, type PlannedTransition, Planner, type PlannerEntry, type Schedule, type ToPlanner } from "./planner.ts";
+export { isQuorate } from "./status.ts";
 export * from "./types.ts";

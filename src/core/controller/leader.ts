@@ -1,11 +1,15 @@
 import type { LogIndex, MemberId } from "../base/index.ts";
-import { type Command, type FencingRequest, isSettled, type NodeStatus, propertyOf } from "../cib/index.ts";
+import { type Command, type FencingRequest, isRetiring, isSettled, type NodeStatus, propertyOf } from "../cib/index.ts";
 import { FENCING_RETRY_MS, nextFencingStep, tsafeAtMs } from "../fencing/index.ts";
 import { durationMs } from "./drafts.ts";
 import { type Host, refusalOf, stampMs } from "./host.ts";
 import type { FromPlanner, PlannedTransition } from "./planner.ts";
 import { PLANNER_BEAT_MS, PROPOSAL_TIMEOUT_MS, RECHECK_INTERVAL_MS, RETRY_MS } from "./types.ts";
 
+/** A leader that retires asks again after this long, milliseconds, when its successor could not take over. */
+const HAND_OVER_RETRY_MS = 2_000;
+/** Nobody waits for the answer: the next look at the role is the answer. */
+const HAND_OVER_CONTEXT = 2_000_000_001;
 const NODE_LOSS_MIN_MS = 300;
 const NODE_LOSS_MAX_MS = 30_000;
 
@@ -27,6 +31,7 @@ export class Leader {
   #leading = false;
   #plannerUp = false;
   #nextBeatMs = 0;
+  #nextHandOverMs = 0;
   #nextRecheckMs = Number.POSITIVE_INFINITY;
   #waiting = 0;
   #lastPlan: LastPlan | null = null;
@@ -94,6 +99,7 @@ export class Leader {
       this.#lead();
     }
     if (!leads) return;
+    this.#handOver();
     this.#watchNodes();
     for (const request of this.#host.state.fencing.values()) this.#fence(request);
     this.#beat(nowMs);
@@ -174,6 +180,26 @@ export class Leader {
     this.#once("policy", [
       { kind: "policy.failed", basedOn: this.#host.state.changedAt > basedOn ? this.#host.state.index : basedOn, code, message },
     ]);
+  }
+
+  /** A leader in standby, or about to shut down, hands its office to a voter that is neither (RAFT.md §2 feature 10). */
+  #handOver(): void {
+    const { self, state, raft, raftStatus, nowMs } = this.#host;
+    if (self === undefined || nowMs < this.#nextHandOverMs || raftStatus.transferTarget !== null || !isRetiring(state, self)) return;
+    this.#nextHandOverMs = nowMs + HAND_OVER_RETRY_MS;
+    let best: { readonly member: MemberId; readonly answeredMs: number } | null = null;
+    for (const node of state.nodes.values()) {
+      if (node.memberId === null || node === self || node.membership !== "online" || isRetiring(state, node)) continue;
+      const peer = raftStatus.peers.get(node.memberId);
+      const { voters, witnesses } = raftStatus.configuration;
+      if (peer === undefined || !peer.active || peer.state !== "normal" || peer.match < raftStatus.commit) continue;
+      if ((voters.get(node.memberId) ?? 0) === 0 || witnesses.has(node.memberId)) continue;
+      const answeredMs = peer.lastAnswerMs ?? 0;
+      if (best === null || answeredMs > best.answeredMs) best = { member: node.memberId, answeredMs };
+    }
+    if (best === null) return;
+    this.#host.log("info", { to: best.member }, "this node retires, so it hands the leadership over");
+    raft.step({ kind: "transfer", context: HAND_OVER_CONTEXT, to: best.member });
   }
 
   /** F, bounded (RAFT.md §7); the cluster property wins over the daemon's setting. */

@@ -224,7 +224,8 @@ export class NodeCore implements Host {
     for (const member of this.raftStatus.configuration.learners) {
       const peer = this.raftStatus.peers.get(member);
       if (peer?.lastAnswerMs == null || this.nowMs - peer.lastAnswerMs > 1_000) continue;
-      if (this.raftStatus.configuration.witnesses.has(member) || peer.match + 64 < this.raftStatus.commit) continue;
+      const node = [...this.#state.nodes.values()].find((candidate) => candidate.memberId === member);
+      if (node?.votesWanted === 0 || peer.match + 64 < this.raftStatus.commit) continue;
       this.#requests.promote(member);
       return;
     }

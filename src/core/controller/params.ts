@@ -59,6 +59,12 @@ export class Params {
     return found;
   }
 
+  texts(name: string): readonly string[] {
+    const value = this.#own(name);
+    if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) throw bad(name, "a list of texts");
+    return value;
+  }
+
   edits(name: string): readonly ConfigurationEdit[] {
     const value = this.#own(name);
     if (!Array.isArray(value)) throw bad(name, "a list of edits");

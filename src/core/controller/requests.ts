@@ -8,6 +8,7 @@ import {
   isSettled,
   type NodeStatus,
   propertyOf,
+  VOTES_MAX,
 } from "../cib/index.ts";
 import type { Answer, ConfigChange, ReadOutcome } from "../raft/index.ts";
 import { durationMs } from "./drafts.ts";
@@ -169,6 +170,12 @@ export class Requests {
         return this.#waitIdle(id, params.optionalNumber("timeoutMs") ?? 60_000);
       case "cluster.votes":
         return this.#votes(id, this.#node(params), params.optionalNumber("votes") ?? 1);
+      case "cluster.promote":
+        return this.#votes(id, this.#node(params), params.optionalNumber("votes") ?? 1);
+      case "cluster.demote":
+        return this.#votes(id, this.#node(params), 0);
+      case "cluster.address":
+        return this.#address(id, this.#node(params), params.texts("addresses"));
       case "cluster.remove":
         return this.#remove(id, this.#node(params), params.flag("force", false));
       case "cluster.transfer":
@@ -178,6 +185,8 @@ export class Requests {
         throw new RequestError("ALREADY_INITIALISED", "this node is a member of a cluster already");
       case "internal.create":
         return this.#create(id, params.text("clusterId"), params.text("name"));
+      case "internal.forced":
+        return this.#write(id, [{ kind: "cluster.forced", memberId: host.options.memberId }]);
       case "internal.token":
         return this.#write(id, [
           { kind: "token.put", hash: params.text("hash"), expiresMs: stampMs(host) + (params.optionalNumber("lifeMs") ?? 0) },
@@ -363,6 +372,7 @@ export class Requests {
   }
 
   #shutdown(id: number, node: NodeStatus): void {
+    if (node.witness === true) throw new RequestError("BAD_REQUEST", `${node.name} is a witness and runs nothing: end its daemon`);
     const value = String(Math.floor(stampMs(this.#host) / 1000));
     this.#propose(id, [{ kind: "attribute.set", changes: [{ node: node.name, name: "shutdown", value }] }], () => {
       this.#wait(id, WAIT_MAX_MS, () => {
@@ -383,17 +393,39 @@ export class Requests {
   }
 
   #votes(id: number, node: NodeStatus, votes: number): void {
-    const member = this.#memberOf(node);
-    this.#change(id, [votes > 0 ? { op: "voter", id: member, votes } : { op: "learner", id: member }], () =>
-      this.#finish(id, this.#position()),
+    const target = this.#memberOf(node);
+    const { configuration } = this.#host.raftStatus;
+    if (!Number.isSafeInteger(votes) || votes < 0 || votes > VOTES_MAX) {
+      throw new RequestError("BAD_REQUEST", `parameter votes must be from 0 to ${VOTES_MAX}`);
+    }
+    const others = [...configuration.voters].filter(([other]) => other !== target && !configuration.witnesses.has(other));
+    if ((votes === 0 || node.witness === true) && others.length === 0) {
+      throw new RequestError("MEMBERSHIP_REFUSED", `${node.name} is the last member that votes and can lead`);
+    }
+    // The wish is replicated first: the leader brings a learner that is wanted as a voter to its votes, and no other.
+    this.#propose(id, [{ kind: "node.votes", node: node.name, votes }], () =>
+      this.#change(id, [votes > 0 ? voterChange(node, target, votes) : { op: "learner", id: target }], () =>
+        this.#finish(id, this.#position()),
+      ),
     );
+  }
+
+  /** Replaces the addresses under which a member is found; its links move as soon as this is committed. */
+  #address(id: number, node: NodeStatus, addresses: readonly string[]): void {
+    const member = this.#memberOf(node);
+    const row = this.#host.raftStatus.configuration.members.get(member);
+    if (row === undefined) throw new RequestError("NODE_UNKNOWN", `${node.name} is no member of the cluster`);
+    if (addresses.length < 1 || addresses.length > ADDRESSES_MAX || addresses.some((address) => !ADDRESS.test(address))) {
+      throw new RequestError("BAD_REQUEST", `parameter addresses must be 1 to ${ADDRESSES_MAX} of host:port`);
+    }
+    this.#change(id, [{ op: "member", id: member, member: { ...row, addresses } }], () => this.#finish(id, this.#position()));
   }
 
   #remove(id: number, node: NodeStatus, force: boolean): unknown {
     const active = activeOn(this.#host.state, node);
     if (active.length > 0 && !force)
       throw new RequestError("NODE_ACTIVE", `resources run on ${node.name}`, { facts: { resources: active } });
-    if (node.membership === "lost")
+    if (node.membership === "lost" && node.witness !== true)
       throw new RequestError("NODE_ACTIVE", `${node.name} is lost and not proven down; fence or confirm it first`);
     const forget: Command = { kind: "node.forget", node: node.name };
     const { memberId: member } = node;
@@ -417,8 +449,9 @@ export class Requests {
   onAdmit(id: number, admission: Admission): void {
     this.#open.add(id);
     const { tokenHash, node, addresses } = admission;
+    const role = admission.witness === true ? { witness: true } : {};
     this.#propose(id, [{ kind: "token.use", hash: tokenHash, memberId: admission.memberId }], () => {
-      this.#propose(id, [{ kind: "node.join", node, memberId: admission.memberId }], () => {
+      this.#propose(id, [{ kind: "node.join", node, memberId: admission.memberId, ...role }], () => {
         const member = { name: node, addresses, incarnation: null };
         const configuration = this.#host.raftStatus.configuration;
         const stale = [...configuration.members].filter(([other, row]) => row.name === node && other !== admission.memberId);
@@ -439,7 +472,10 @@ export class Requests {
       if (answer.kind !== "change" || answer.outcome.kind === "done") return;
       this.#host.log("info", { member, reason: answer.outcome.reason }, "a learner could not become a voter yet");
     });
-    const changes: readonly ConfigChange[] = [{ op: "voter", id: member, votes: 1 }];
+    const node = [...this.#host.state.nodes.values()].find((candidate) => candidate.memberId === member);
+    const votes = node?.votesWanted ?? 1;
+    if (node === undefined || votes === 0) return;
+    const changes: readonly ConfigChange[] = [voterChange(node, member, votes)];
     this.#host.raft.step({ kind: "proposeChange", context, request: { kind: "change", mode: "joint", changes } });
   }
 
@@ -573,4 +609,12 @@ export class Requests {
     if (node.memberId === null) throw new RequestError("NODE_UNKNOWN", `${node.name} is no member of the cluster`);
     return memberId(node.memberId);
   }
+}
+
+/** A member has an address on each of at most so many rings. */
+const ADDRESSES_MAX = 4;
+const ADDRESS = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$/;
+
+function voterChange(node: NodeStatus, member: MemberId, votes: number): ConfigChange {
+  return { op: "voter", id: member, votes, ...(node.witness === true ? { witness: true } : {}) };
 }

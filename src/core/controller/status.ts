@@ -90,6 +90,7 @@ function nodeRow(host: Host, node: NodeStatus): unknown {
     tsafeMs: node.guarantee === "none" ? null : tsafeMs({ tselfMs: timing.tselfMs, stopBoundMs: node.stopBoundMs }),
     clockDifferenceMs: node.clockDifferenceMs ?? null,
     votes,
+    witness: node.witness === true,
     learner: node.memberId !== null && raft.configuration.learners.has(node.memberId),
     contactAgeMs: own ? 0 : peer?.lastHeardMs == null ? null : Math.round(nowMs - peer.lastHeardMs),
     version: node.version,
@@ -139,8 +140,14 @@ function warningsOf(host: Host, quorate: boolean): readonly string[] {
   const { state } = host;
   const warnings: string[] = [];
   if (!quorate) warnings.push("no quorum: this node knows no leader with a majority of votes behind it; what is shown may be old");
+  if (state.cluster?.forcedAtMs !== undefined && [...state.nodes.values()].some((node) => isStranger(host, node))) {
+    const names = [...state.nodes.values()].filter((node) => isStranger(host, node)).map((node) => node.name);
+    warnings.push(
+      `force-new-cluster was used: ${names.join(", ")} left the membership with it; confirm that they are down, then remove them`,
+    );
+  }
   for (const node of state.nodes.values()) {
-    if (node.membership === "online" && node.guarantee === "none") {
+    if (node.membership === "online" && node.witness !== true && node.guarantee === "none") {
       warnings.push(`node ${node.name}: nothing guarantees that its resources stop when it falls silent; confirmed fencing is needed`);
     }
     const kernel = kernelStateOn(state, node);
@@ -168,6 +175,10 @@ function warningsOf(host: Host, quorate: boolean): readonly string[] {
     }
   }
   return warnings;
+}
+
+function isStranger(host: Host, node: NodeStatus): boolean {
+  return node.memberId !== null && !host.raftStatus.configuration.members.has(node.memberId);
 }
 
 function cibConfiguration(host: Host): Element {

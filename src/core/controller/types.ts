@@ -97,6 +97,7 @@ export type Admission = {
   readonly node: string;
   readonly memberId: MemberId;
   readonly addresses: readonly string[];
+  readonly witness?: boolean;
 };
 
 export type Step = { readonly nowMs: number; readonly wallMs: number; readonly event: NodeEvent };

@@ -58,7 +58,14 @@ type Runner = Pick<NodeStatus, "name"> & { readonly incarnation: NonNullable<Nod
 function runnerFor(state: CibState, target: string, device: FencingDevice, failures: number): Runner | null {
   const runners: Runner[] = [];
   for (const node of state.nodes.values()) {
-    if (node.name === target || node.membership !== "online" || node.incarnation === null || device.banned.has(node.name)) continue;
+    if (
+      node.name === target ||
+      node.witness === true ||
+      node.membership !== "online" ||
+      node.incarnation === null ||
+      device.banned.has(node.name)
+    )
+      continue;
     const runner = { name: node.name, incarnation: node.incarnation };
     if (node.history.get(device.id)?.active === true) runners.unshift(runner);
     else runners.push(runner);
