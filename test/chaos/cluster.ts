@@ -13,8 +13,8 @@ const PORT = 7100;
 export type ClusterOptions = {
   readonly size: number;
   readonly rings?: 1 | 2;
-  /** Tself of all daemons, milliseconds; absent: the product's default. Long where a daemon must come back by then. */
-  readonly selfFenceMs?: number;
+  /** F and Tself of all daemons, milliseconds; absent: the product's defaults. */
+  readonly timing?: { readonly nodeLossMs: number; readonly selfFenceMs: number };
   /** Lines of environment for the daemons, for example of a preloaded library. */
   readonly daemonEnvironment?: Readonly<Record<string, string>>;
   /** Called with the directory of each disk before the hosts are booted. */
@@ -131,14 +131,13 @@ export class LabCluster {
     const directory = join(this.lab.data(name), "q");
     mkdirSync(directory, { recursive: true });
     const listen = Array.from({ length: this.#rings }, (_, ring) => `${this.address(name, ring)}:${PORT}`);
-    writeFileSync(join(directory, "quorated.json"), JSON.stringify({ node: name, runDir: "/run/quorate", listen, ...this.#selfFence }));
+    writeFileSync(
+      join(directory, "quorated.json"),
+      JSON.stringify({ node: name, runDir: "/run/quorate", listen, ...this.#options.timing }),
+    );
     const agents = join(this.lab.root, "test", "chaos", "agents");
     const guardian = { node: name, runDir: "/run/quorate", selfFence: "reset", fenceDirectories: [agents] };
     writeFileSync(join(directory, "guardian.json"), JSON.stringify(guardian));
-  }
-
-  get #selfFence(): { readonly selfFenceMs?: number } {
-    return this.#options.selfFenceMs === undefined ? {} : { selfFenceMs: this.#options.selfFenceMs };
   }
 
   /** Starts guardian and daemon on a host that has just got power. */
@@ -318,6 +317,16 @@ export class LabCluster {
     const other = this.names.find((name) => name !== leader);
     if (other === undefined) throw new Error("there is no follower");
     return other;
+  }
+
+  /** Waits until the node has that state in the eyes of one of the others, which has quorum. */
+  becomes(name: string, state: string, timeoutMs: number): Promise<void> {
+    return this.until(`${name} is ${state}`, timeoutMs, async () => {
+      for (const [viewer, view] of await this.views()) {
+        if (viewer !== name && view?.quorate && view.nodes.some((node) => node.name === name && node.state === state)) return true;
+      }
+      return false;
+    });
   }
 
   others(name: string): readonly string[] {

@@ -15,7 +15,7 @@ const CONVERGE_MS = 90_000;
 const SCENARIO_MS = 240_000;
 
 /** Resources and power switch, as configuration. */
-function resources(cluster: LabCluster): readonly Element[] {
+function resources(cluster: LabCluster, powerSwitch: boolean): readonly Element[] {
   const pairs = (id: string, values: Readonly<Record<string, string>>): Element =>
     element(
       "instance_attributes",
@@ -28,6 +28,7 @@ function resources(cluster: LabCluster): readonly Element[] {
       element("operations", {}, [element("op", { id: `${id}-monitor`, name: "monitor", interval: "2s", timeout: "20s" })]),
     ]),
   );
+  if (!powerSwitch) return dummies;
   const power = element("primitive", { id: "power", class: "stonith", type: "fence_chaos" }, [
     pairs("power-params", { directory: `${cluster.shared}/power`, pcmk_host_list: cluster.names.join(" ") }),
   ]);
@@ -55,7 +56,12 @@ export async function runScenario(scenario: Scenario, seed: number): Promise<{ r
 async function play(cluster: LabCluster, scenario: Scenario, seed: number): Promise<{ readonly changes: number; readonly reads: number }> {
   const [first] = cluster.names;
   if (first === undefined) throw new Error("no node");
-  const edits = resources(cluster).map((after) => ({ section: "resources", id: after.attributes["id"], before: null, after }));
+  const edits = resources(cluster, scenario.noPowerSwitch !== true).map((after) => ({
+    section: "resources",
+    id: after.attributes["id"],
+    before: null,
+    after,
+  }));
   await cluster.request(first, "config.commit", { edits });
   await whole(cluster, 40_000);
   const termBefore = (await cluster.status(first)).term;
@@ -68,7 +74,7 @@ async function play(cluster: LabCluster, scenario: Scenario, seed: number): Prom
       const before = workload.changes;
       return cluster.until(`${count} more changes are acknowledged`, timeoutMs, () => workload.changes >= before + count);
     },
-    holder: (resource) => runningOn(cluster.ledger(), resource)[0] ?? first,
+    holder: (resource) => runningOn(cluster.ledger(), resource)[0] ?? "",
   };
   workload.start();
   try {

@@ -9,7 +9,7 @@ export type Stage = {
   readonly random: Random;
   /** Returns when `count` more changes were acknowledged, by anybody; fails after `timeoutMs`. */
   readonly changesGoOn: (count?: number, timeoutMs?: number) => Promise<void>;
-  /** Node of the ledger's last start of a resource that was not ended. */
+  /** Node on which a resource runs by the ledger; empty when it runs nowhere. */
   readonly holder: (resource: string) => string;
 };
 
@@ -32,13 +32,16 @@ export type Scenario = {
     /** The term is that of the beginning. */
     readonly noElection?: true;
   };
+  /** There is no power switch: silent nodes are waited for (Tsafe). */
+  readonly noPowerSwitch?: true;
   readonly hosts?: () => Promise<Partial<ClusterOptions>>;
   /** Why it cannot be run here, or null. */
   readonly skip?: () => string | null;
 };
 
 /**
- * For scenarios in which a daemon must come back before its node is given up: starting one takes seconds on a busy machine,
- * and that is not what they are about.
+ * For scenarios in which nobody may be given up: on a busy machine a daemon needs seconds to start, and a whole host may be
+ * silent for longer than the product's 800 ms; that is not what they are about.
  */
-export const patient = async (): Promise<Partial<ClusterOptions>> => ({ selfFenceMs: 30_000 });
+export const PATIENT = { nodeLossMs: 5_000, selfFenceMs: 30_000 };
+export const patient = async (): Promise<Partial<ClusterOptions>> => ({ timing: PATIENT });

@@ -79,9 +79,7 @@ export const removedReturns: Scenario = {
     cluster.say(`power off ${name}`);
     await cluster.lab.run("split", name, cluster.others(name).join(" "));
     await cluster.off(name);
-    await cluster.until(`${name} is fenced`, 30_000, async () =>
-      (await cluster.status(leader)).nodes.some((node) => node.name === name && node.state === "fenced"),
-    );
+    await cluster.becomes(name, "fenced", 30_000);
     cluster.say(`remove ${name}`);
     await cluster.request(leader, "cluster.remove", { node: name, force: true });
     const { term } = await cluster.status(leader);

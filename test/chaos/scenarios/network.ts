@@ -13,9 +13,9 @@ export const isolateLeader: Scenario = {
     const leader = await cluster.leader();
     cluster.say(`isolate ${leader}, which leads`);
     await cluster.lab.run("split", leader, cluster.others(leader).join(" "));
-    await pause(500);
+    await cluster.becomes(leader, "fenced", 30_000);
     await changesGoOn(10, 30_000);
-    await pause(3_000);
+    await pause(2_000);
     await heal(cluster);
     await changesGoOn();
   },
@@ -29,7 +29,24 @@ export const isolateFollower: Scenario = {
     cluster.say(`isolate ${follower}`);
     await cluster.lab.run("split", follower, cluster.others(follower).join(" "));
     await changesGoOn(20, 30_000);
-    await pause(3_000);
+    await cluster.becomes(follower, "fenced", 30_000);
+    await pause(2_000);
+    await heal(cluster);
+    await changesGoOn();
+  },
+};
+
+export const isolateWithoutSwitch: Scenario = {
+  name: "isolate-tsafe",
+  story: "The leader is cut off and nobody can cut its power: what it ran starts elsewhere only after it has stopped it itself.",
+  noPowerSwitch: true,
+  faults: async ({ cluster, changesGoOn, holder }) => {
+    const leader = await cluster.leader();
+    cluster.say(`isolate ${leader}, which leads (d1 runs on ${holder("d1")})`);
+    await cluster.lab.run("split", leader, cluster.others(leader).join(" "));
+    await cluster.becomes(leader, "fenced", 40_000);
+    await cluster.until("its resources run elsewhere", 20_000, () => ["d1", "d2", "d3"].every((id) => holder(id) !== leader));
+    await changesGoOn();
     await heal(cluster);
     await changesGoOn();
   },

@@ -96,3 +96,19 @@ export const freezeLeader: Scenario = {
     await changesGoOn();
   },
 };
+
+export const stopDaemonWithoutSwitch: Scenario = {
+  name: "stop-daemon-tsafe",
+  story: "SIGSTOP to a daemon until its node is given up, no power switch: its guardian has stopped everything by then.",
+  noPowerSwitch: true,
+  faults: async ({ cluster, changesGoOn, holder }) => {
+    const name = holder("d1");
+    cluster.say(`SIGSTOP to the daemon of ${name}, which runs d1`);
+    await cluster.signal(name, "daemon", "STOP");
+    await cluster.becomes(name, "fenced", 60_000);
+    await cluster.until("d1 runs elsewhere", 20_000, () => holder("d1") !== name);
+    cluster.say("SIGCONT");
+    await cluster.signal(name, "daemon", "CONT");
+    await changesGoOn();
+  },
+};

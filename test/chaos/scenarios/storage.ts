@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync }
 import { join } from "node:path";
 import { type LabCluster, pause } from "../cluster.ts";
 import { command } from "../lab.ts";
-import { patient, type Scenario } from "../scenario.ts";
+import { PATIENT, patient, type Scenario } from "../scenario.ts";
 
 const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 /** The file in which the clock of the daemons is told; on every host at the same place. */
@@ -50,7 +50,7 @@ export const clockJump: Scenario = {
   name: "clock-jump",
   story: "The wall clock of the daemons jumps an hour ahead, an hour back, and strobes: no election, no lost node.",
   hosts: async () => ({
-    selfFenceMs: 30_000,
+    timing: PATIENT,
     daemonEnvironment: { LD_PRELOAD: FAKETIME, FAKETIME_TIMESTAMP_FILE: CLOCK_FILE, FAKETIME_NO_CACHE: "1", DONT_FAKE_MONOTONIC: "1" },
     prepareDisk: async (directory) => {
       mkdirSync(directory, { recursive: true });
