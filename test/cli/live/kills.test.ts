@@ -55,7 +55,11 @@ class Writer {
 
 async function prepare(): Promise<{ cluster: DemoCluster; ledger: string; writer: Writer }> {
   const cluster = await DemoCluster.create(mkdtempSync(join(tmpdir(), "quorate-demo-")), 3);
-  after(() => cluster.destroy());
+  const writer = new Writer(cluster);
+  after(async () => {
+    await writer.stop();
+    await cluster.destroy();
+  });
   await cluster.form("kills", { selfFenceMs: SELF_FENCE_MS });
   const ledger = join(cluster.base, "ledger");
   const lines = ["a", "b", "c", "d", "e", "f"].map(
@@ -63,7 +67,7 @@ async function prepare(): Promise<{ cluster: DemoCluster; ledger: string; writer
   );
   const power = `primitive power stonith:fence_quorate_local params base="${cluster.base}" pcmk_host_list="n1 n2 n3"`;
   await cluster.quorate(cluster.nodes[0]!, ["-w", "configure"], [...lines, power, "property stonith-enabled=true", ""].join("\n"));
-  return { cluster, ledger, writer: new Writer(cluster) };
+  return { cluster, ledger, writer };
 }
 
 /** What must hold when all is over: nothing was started or stopped again, nobody fenced, nothing acknowledged is gone. */
