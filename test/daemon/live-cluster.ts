@@ -48,7 +48,10 @@ export class LiveCluster {
     const cluster = new LiveCluster(base, nodes);
     for (const node of nodes) {
       mkdirSync(node.directory, { recursive: true });
-      writeFileSync(join(node.directory, "quorated.json"), JSON.stringify({ selfFenceMs: options.selfFenceMs ?? 40_000 }));
+      writeFileSync(
+        join(node.directory, "quorated.json"),
+        JSON.stringify({ selfFenceMs: options.selfFenceMs ?? 40_000, ...options.settings }),
+      );
       cluster.startGuardian(node);
       cluster.startDaemon(node);
     }

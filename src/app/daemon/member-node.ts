@@ -96,6 +96,7 @@ export class MemberNode {
           sizeOf: sizeOfProposal,
           createRaft,
           timing: settings.timing,
+          snapshotLogBytes: settings.snapshotLogBytes,
           ...(options.firstStart ? { restartWait: false } : {}),
         },
         node.#adapters(store),

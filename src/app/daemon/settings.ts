@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { QuorateError } from "../../core/base/index.ts";
+import { SNAPSHOT_LOG_BYTES } from "../../core/controller/index.ts";
 
 /** What `quorated.json` and the command line say; see README.md for each name. Times are milliseconds. */
 export type DaemonSettings = {
@@ -15,6 +16,7 @@ export type DaemonSettings = {
   readonly guardianSocket: string;
   readonly fileSystem: "strict" | "memory" | "any";
   readonly logLevel: "error" | "warn" | "info" | "debug";
+  readonly snapshotLogBytes: number;
   readonly timing: { readonly nodeLossMs: number; readonly tselfMs: number; readonly leaseMs: number };
 };
 
@@ -36,6 +38,11 @@ const FILE = z.strictObject({
   guardianSocket: z.string().optional(),
   fileSystem: z.enum(["strict", "memory", "any"]).optional(),
   logLevel: z.enum(["error", "warn", "info", "debug"]).optional(),
+  snapshotLogBytes: z
+    .int()
+    .min(64 * 1024)
+    .max(256 * 1024 * 1024)
+    .optional(),
   nodeLossMs: z.int().min(300).max(30_000).optional(),
   selfFenceMs: z.int().min(2_500).max(600_000).optional(),
 });
@@ -59,6 +66,7 @@ export function readSettings(line: CommandLine): DaemonSettings {
     guardianSocket: file.guardianSocket ?? join(runDirectory, "guardian.sock"),
     fileSystem: file.fileSystem ?? "strict",
     logLevel: readLevel(line.logLevel) ?? file.logLevel ?? "info",
+    snapshotLogBytes: file.snapshotLogBytes ?? SNAPSHOT_LOG_BYTES,
     timing: { nodeLossMs: file.nodeLossMs ?? 800, tselfMs, leaseMs: 1_000 },
   };
 }

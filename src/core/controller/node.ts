@@ -312,6 +312,7 @@ export class NodeCore implements Host {
     this.#installing = null;
     this.#state = state;
     this.#clockChangedMs = this.nowMs;
+    this.log("info", { index: last.index }, "a snapshot of the leader was taken over");
     this.#plannerEntries = [];
     if (this.#plannerUp) this.emit({ kind: "planner", message: { kind: "load", state } });
     this.emit({ kind: "watch", event: { kind: "reset" }, index: state.index });
@@ -323,7 +324,7 @@ export class NodeCore implements Host {
 
   #takeSnapshot(): void {
     const status = this.raftStatus;
-    const threshold = Math.max(SNAPSHOT_LOG_BYTES, status.snapshot?.sizeBytes ?? 0);
+    const threshold = Math.max(this.options.snapshotLogBytes ?? SNAPSHOT_LOG_BYTES, status.snapshot?.sizeBytes ?? 0);
     if (this.#snapshotUnderWay || this.#installing !== null || status.logBytes < threshold) return;
     const last = this.raft.entryId(this.#state.index);
     if (last === null || last.index <= (status.snapshot?.last.index ?? 0)) return;

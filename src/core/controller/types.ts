@@ -60,6 +60,8 @@ export type NodeOptions = {
   readonly createRaft: CreateRaft;
   readonly raftTiming?: Partial<Timing>;
   readonly timing?: Partial<NodeTiming>;
+  /** A snapshot is taken when the log holds this much; default `SNAPSHOT_LOG_BYTES`. */
+  readonly snapshotLogBytes?: number;
   /** First start of a cluster that nobody else can know: no need to wait for old leases (RAFT.md §2 feature 5). */
   readonly restartWait?: boolean;
 };
