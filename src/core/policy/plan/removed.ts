@@ -18,7 +18,8 @@ export function planRemoved(planner: Planner, resource: Resource): void {
       planner.request({ resource, task: "delete", node, optional: false });
     }
   }
-  if (resource.activeNodes.length === 0) return;
+  // A removed instance shares its fail counts with the clone, which is still configured: they stay.
+  if (inClone || resource.activeNodes.length === 0) return;
   for (const node of planner.model.nodeList) {
     if (!node.online || node.unclean || (node.kind !== "cluster" && node.shuttingDown)) continue;
     if (failCountOn(planner.model, resource, node) <= 0) continue;
