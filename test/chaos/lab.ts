@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -34,7 +34,21 @@ export function command(
   });
 }
 
+/** Where disks of hosts are; `lab down` removes them there only. */
+const DISKS = "/var/tmp";
 let labs = 0;
+
+/** Takes down labs of runs that were killed before they could. */
+export async function sweepLabs(): Promise<void> {
+  for (const entry of readdirSync(DISKS)) {
+    const name = /^quorate-lab-(\w+)\./.exec(entry)?.[1];
+    const owner = join(DISKS, entry, "owner");
+    if (name === undefined || !existsSync(owner) || existsSync(`/proc/${readFileSync(owner, "utf8")}`)) continue;
+    process.stderr.write(`taking down lab ${name}, which a killed run has left\n`);
+    await command(join(checkoutRoot(), "scripts", "lab", "lab"), ["down"], { environment: { LAB: name } });
+    rmSync(join(DISKS, entry), { recursive: true, force: true });
+  }
+}
 
 /** A lab of `scripts/lab`: hosts n1, n2, ... and a client, on one machine. Needs root. */
 export class Lab {
@@ -48,7 +62,8 @@ export class Lab {
     // Six letters at most; the pid keeps two runs of one machine apart, the count the labs of one run.
     labs += 1;
     this.name = `${"qrstuvwxyz"[labs % 10]}${process.pid.toString(36).slice(-4)}`;
-    this.directory = mkdtempSync(`/var/tmp/quorate-lab-${this.name}.`);
+    this.directory = mkdtempSync(join(DISKS, `quorate-lab-${this.name}.`));
+    writeFileSync(join(this.directory, "owner"), String(process.pid));
     this.#bind = options.bind;
   }
 

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { seededRandom } from "../../src/core/base/index.ts";
 import { destroyOnSignals } from "./cluster.ts";
+import { sweepLabs } from "./lab.ts";
 import { runScenario } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
 import { CI, SCENARIOS } from "./scenarios/index.ts";
@@ -67,6 +68,7 @@ async function main(): Promise<void> {
   const seed = Number(values.seed);
   if (!Number.isInteger(seed) || seed < 0) throw new Error("--seed must be a whole number");
   destroyOnSignals();
+  await sweepLabs();
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
   for (const scenario of chosen(values.scenario)) await one(scenario, seed, tally);
   const untilMs = Date.now() - performance.now() + Number(values.minutes ?? 0) * 60_000;

@@ -1,4 +1,5 @@
 import { destroyOnSignals } from "../chaos/cluster.ts";
+import { sweepLabs } from "../chaos/lab.ts";
 import { Deployment } from "./deployment.ts";
 import { mutualStandby } from "./mutual-standby.ts";
 import { orderedStandby } from "./ordered-standby.ts";
@@ -14,6 +15,7 @@ const STORIES: readonly Story[] = [virtualIp, mutualStandby, orderedStandby];
 
 async function main(): Promise<void> {
   destroyOnSignals();
+  await sweepLabs();
   const wanted = process.argv.slice(2);
   let passed = 0;
   let failed = 0;
