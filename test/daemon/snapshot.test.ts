@@ -5,10 +5,10 @@ import { LiveCluster, type LiveNode } from "./live-cluster.ts";
 import { commit, dummy, put } from "./live-support.ts";
 
 /** More entries than the log keeps behind a snapshot for slow followers (RAFT.md §5: 1,024). */
-const CHANGES = 1_400;
+const CHANGES = 2_200;
 const SIDE_BY_SIDE = 32;
 
-describe("snapshots", { concurrency: false, timeout: 150_000 }, () => {
+describe("snapshots", { concurrency: false, timeout: 240_000 }, () => {
   let cluster: LiveCluster;
   let first: LiveNode;
   before(async () => {
