@@ -2,12 +2,19 @@ import type { PolicyNode } from "../model-node.ts";
 import type { Resource } from "../model-resource.ts";
 import { assignBundle } from "./bundle.ts";
 import { assignClone } from "./clone.ts";
-import { type Assignment, assignedNode, isAssigned } from "./context.ts";
+import { type Assignment, assignedNode, enterColocation, isAssigned } from "./context.ts";
 import { assignPrimitive, withdrawPrimitive } from "./primitive.ts";
 import { report } from "./report.ts";
 
 /** Assigns a resource of any kind. `final`: not finding a node is the last word. Returns the (first) node. */
 export function assign(assignment: Assignment, resource: Resource, preferred: PolicyNode | null, final: boolean): PolicyNode | null {
+  enterColocation(assignment, resource);
+  const node = assignByKind(assignment, resource, preferred, final);
+  assignment.depth--;
+  return node;
+}
+
+function assignByKind(assignment: Assignment, resource: Resource, preferred: PolicyNode | null, final: boolean): PolicyNode | null {
   switch (resource.kind) {
     case "primitive":
       return assignPrimitive(assignment, resource, preferred, final);

@@ -1,3 +1,4 @@
+import { QuorateError } from "../../base/index.ts";
 import type { Model } from "../model.ts";
 import type { Colocation } from "../model-constraints.ts";
 import type { PolicyNode } from "../model-node.ts";
@@ -13,13 +14,25 @@ export type Assignment = {
   readonly selecting: Set<Resource>;
   /** The group instance whose role is being adjusted through a member; 8.19 is tested for it then (8.27). */
   roleGroup: Resource | null;
+  /** Colocations being followed right now, one inside the other. */
+  depth: number;
   /** Composed constraint lists; emptied when a list changes. */
   readonly dependsOn: Map<Resource, readonly Colocation[]>;
   readonly dependedOnBy: Map<Resource, readonly Colocation[]>;
 };
 
+/** Chains of colocations longer than this are refused instead of exhausting the stack. */
+export const COLOCATION_DEPTH_MAX = 1000;
+
+/** Goes one colocation deeper; `leave` with `assignment.depth--`. Throws `QuorateError` POLICY_TOO_DEEP. */
+export function enterColocation(assignment: Assignment, resource: Resource): void {
+  if (++assignment.depth > COLOCATION_DEPTH_MAX) {
+    throw new QuorateError(`colocations of ${resource.id} form a chain of more than ${COLOCATION_DEPTH_MAX}`, { code: "POLICY_TOO_DEEP" });
+  }
+}
+
 export function newAssignment(model: Model): Assignment {
-  return { model, counters: new Map(), selecting: new Set(), roleGroup: null, dependsOn: new Map(), dependedOnBy: new Map() };
+  return { model, counters: new Map(), selecting: new Set(), roleGroup: null, depth: 0, dependsOn: new Map(), dependedOnBy: new Map() };
 }
 
 export function countersOf(assignment: Assignment, parent: Resource): Int32Array {

@@ -4,7 +4,7 @@ import type { Colocation } from "../model-constraints.ts";
 import type { PolicyNode } from "../model-node.ts";
 import type { Resource } from "../model-resource.ts";
 import type { NodeTable } from "../node-table.ts";
-import { type Assignment, anyUsable, attributeValue } from "./context.ts";
+import { type Assignment, anyUsable, attributeValue, enterColocation } from "./context.ts";
 import { dependedOnByOf, dependsOnOf } from "./lists.ts";
 
 /** Stands for "unusable" in a working table (assignment.md 8.33.6): below every score, so that it counts as negative. */
@@ -51,10 +51,12 @@ export function mergeScores(
   const { source } = merge;
   if (source.merging) return;
   source.merging = true;
+  enterColocation(assignment, source);
   if (source.kind === "group") {
     const first = source.children[0];
     if (first !== undefined) mergeScores(assignment, { ...merge, source: first }, table);
   } else mergeInto(assignment, merge, table);
+  assignment.depth--;
   source.merging = false;
 }
 

@@ -2,12 +2,16 @@ import type { Model } from "../model.ts";
 import type { PolicyNode } from "../model-node.ts";
 import type { Resource } from "../model-resource.ts";
 
+const GUEST_DEPTH_MAX = 8;
+
 /** Whether a node can be fenced in the present situation (status.md 21.2). */
-export function canFence(model: Model, node: PolicyNode): boolean {
+export function canFence(model: Model, node: PolicyNode, depth = 0): boolean {
   if (node.isGuest) {
+    // Guests do not nest; recorded as nested all the same (or in a ring) they cannot be fenced.
+    if (depth > GUEST_DEPTH_MAX) return false;
     const launcher = node.launcher;
     if (launcher === null) return false;
-    return launcher.activeNodes.every((host) => host.online || canFence(model, host));
+    return launcher.activeNodes.every((host) => host.online || canFence(model, host, depth + 1));
   }
   const { options } = model;
   if (!options.fencingEnabled || !model.fencingDevicesExist) return false;
