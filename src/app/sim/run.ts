@@ -45,10 +45,13 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   const size = draw.below(4) === 0 ? 5 : 3;
   const hasDevice = draw.below(3) > 0;
   const selfFence = draw.below(2) === 0 ? "reset" : "kill";
-  trace.add(0, "world", `seed ${seed}: ${size} nodes, ${hasDevice ? "a fence device" : "no fence device"}, self-fence ${selfFence}`);
+  const witness = draw.below(4) === 0;
+  const members = `${size} ${witness ? "members, one a witness" : "nodes"}`;
+  trace.add(0, "world", `seed ${seed}: ${members}, ${hasDevice ? "a fence device" : "no fence device"}, self-fence ${selfFence}`);
   const world = new World({
     seed,
     size,
+    witness,
     selfFence,
     watchdogMs: null,
     seededFault: options.seededFault ?? null,

@@ -13,10 +13,11 @@ function put(section: ConfigurationEdit["section"], after: Element): Configurati
   return { section, id: after.attributes["id"] ?? "", before: null, after };
 }
 
+/** One service asks for a longer stop than guardians give of their own, so that the bound of its node moves with it. */
 function primitive(id: string, monitorMs: number): Element {
   const operations = [
     { name: "start", interval: "0s", timeout: "5s" },
-    { name: "stop", interval: "0s", timeout: "2s" },
+    { name: "stop", interval: "0s", timeout: id === "db" ? "6s" : "2s" },
     { name: "monitor", interval: `${monitorMs}ms`, timeout: "5s" },
   ];
   const ops = operations.map(({ name, interval, timeout }) => element("op", { id: `${id}-${name}-${interval}`, name, interval, timeout }));
@@ -61,8 +62,10 @@ export class Workload {
     if (host === undefined) return;
     const draw = random.fraction();
     if (draw < 0.6) this.#write(host);
-    else if (draw < 0.75) this.#standby(host);
-    else if (draw < 0.9) this.#world.request(host, "resource.cleanup", { force: true }, () => {});
+    else if (draw < 0.72) this.#standby(host);
+    else if (draw < 0.78) this.#transfer();
+    else if (draw < 0.84) this.#votes(host);
+    else if (draw < 0.92) this.#world.request(host, "resource.cleanup", { force: true }, () => {});
     else this.#world.request(host, "cib.get", { section: "configuration" }, (answer) => this.#read(answer));
   }
 
@@ -98,6 +101,21 @@ export class Workload {
     this.#world.request(host, "node.standby", { node: target.name, on: random.fraction() < 0.4 }, () => {});
   }
 
+  /** Leadership goes where somebody wants it, the witness and members that lag included: they are refused. */
+  #transfer(): void {
+    const { random, hosts } = this.#world;
+    const target = hosts[random.below(hosts.length)];
+    const leader = this.#world.leader();
+    if (target !== undefined && leader !== null) this.#world.request(leader, "cluster.transfer", { node: target.name }, () => {});
+  }
+
+  /** Weighted votes, demotion to learner and back, always joint. */
+  #votes(host: VirtualHost): void {
+    const { random, hosts } = this.#world;
+    const target = hosts[random.below(hosts.length)];
+    if (target !== undefined) this.#world.request(host, "cluster.votes", { node: target.name, votes: random.below(4) }, () => {});
+  }
+
   /** The operators put everything back, so that all services can run. */
   async finish(): Promise<void> {
     const { hosts } = this.#world;
@@ -106,7 +124,8 @@ export class Workload {
         const host = this.#world.leader() ?? hosts[0];
         if (host === undefined) return;
         try {
-          await this.#world.ask(host, "node.standby", { node: target.name, on: false });
+          await this.#world.ask(host, "cluster.promote", { node: target.name });
+          if (!this.#world.isWitness(target)) await this.#world.ask(host, "node.standby", { node: target.name, on: false });
           await this.#world.ask(host, "resource.cleanup", { force: true });
           break;
         } catch (error) {

@@ -13,6 +13,8 @@ import type { Trace } from "./trace.ts";
 export type WorldOptions = {
   readonly seed: number;
   readonly size: number;
+  /** The last host is a witness. */
+  readonly witness: boolean;
   readonly selfFence: "reset" | "kill";
   readonly watchdogMs: number | null;
   readonly seededFault: SeededFault | null;
@@ -71,6 +73,10 @@ export class World {
   violated(id: string, text: string): never {
     this.#violation ??= new Violation(id, `${text} (at ${this.time.nowMs.toFixed(3)} ms)`);
     throw this.#violation;
+  }
+
+  isWitness(host: VirtualHost): boolean {
+    return this.#options.witness && host === this.hosts.at(-1);
   }
 
   leader(): VirtualHost | null {
@@ -316,7 +322,7 @@ export class World {
     first.deliver({
       kind: "admit",
       id,
-      admission: { tokenHash: hash, node: host.name, memberId: host.member, addresses: [`${host.name}:1`] },
+      admission: { tokenHash: hash, node: host.name, memberId: host.member, addresses: [`${host.name}:1`], witness: this.isWitness(host) },
     });
     await this.until(`${host.name} let in`, 30_000, () => admitted !== null);
     host.powerOn();

@@ -19,8 +19,9 @@ export function fenceBeforeRecovery(): Invariant {
       if (!ok) return;
       switch (command.kind) {
         case "intents.commit":
-          command.intents.forEach((intent, at) => {
-            intents.set(`${index}.${at}`, intent);
+          // Keys from the state: a draft that joins an intent in flight gets none of its own.
+          for (const intent of world.replica.intents.values()) if (intent.index === index) intents.set(intent.key, intent);
+          command.intents.forEach((intent) => {
             if (intent.task !== "start" || intent.action.agentClass === "stonith") return;
             const runner = runners.get(intent.resource);
             if (runner !== undefined && runner.node !== intent.node) {

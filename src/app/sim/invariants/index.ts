@@ -12,6 +12,7 @@ import { sameState } from "./s5-same-state.ts";
 import { noWayBack } from "./s6-no-way-back.ts";
 import { oneVote } from "./s7-one-vote.ts";
 import { ackedIsDurable } from "./s8-acked-is-durable.ts";
+import { witnessRunsNothing } from "./w1-witness-runs-nothing.ts";
 
 /** Fresh watchers of every promise, for one run. */
 export function allInvariants(): readonly Invariant[] {
@@ -29,5 +30,6 @@ export function allInvariants(): readonly Invariant[] {
     committedIntents(),
     nothingAfterDeadline(),
     noQuorumNoStart(),
+    witnessRunsNothing(),
   ];
 }
