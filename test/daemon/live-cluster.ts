@@ -36,7 +36,10 @@ export class LiveCluster {
    * `selfFenceMs` is long by default: on a busy machine a daemon may need many seconds to come back, and these tests are
    * about what happens when it does. With `witness` the last node is one.
    */
-  static async formed(size: number, options: { readonly selfFenceMs?: number; readonly witness?: boolean } = {}): Promise<LiveCluster> {
+  static async formed(
+    size: number,
+    options: { readonly selfFenceMs?: number; readonly witness?: boolean; readonly settings?: Readonly<Record<string, unknown>> } = {},
+  ): Promise<LiveCluster> {
     // Unix sockets take 107 bytes of path, so the directory must be near the root.
     const base = mkdtempSync(join("/var/tmp", "qt-"));
     const ports = await freePorts(size);
