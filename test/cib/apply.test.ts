@@ -14,12 +14,14 @@ import {
   emptyState,
   encodeSnapshot,
   type IntentDraft,
+  isRetiring,
   kernelStateOn,
   leavesKernelState,
   renderCib,
   tsafeCovers,
   walk,
 } from "../../src/core/cib/index.ts";
+import { nextFencingStep } from "../../src/core/fencing/index.ts";
 
 /** Applies commands one after the other, one second apart; remembers the last answer. */
 class Log {
@@ -356,4 +358,73 @@ describe("bounds of a silent node (RAFT.md §7)", () => {
     log.run(hello(1));
     assert.equal(tsafeCovers(log.state, log.state.nodes.get("n1") as never), true);
   });
+});
+
+describe("witnesses and votes", () => {
+  const witness: Command = { kind: "node.join", node: "w", memberId: memberId(9), witness: true };
+  const names = (log: Log): readonly (string | undefined)[] =>
+    [...walk(renderCib(log.state, { quorate: true, leader: "w", forPolicy: true }))]
+      .filter((found) => found.name === "node" || found.name === "node_state")
+      .map((found) => attributeOf(found, "uname"));
+
+  test("a witness is a member of the state and no node of the tree that is scheduled", () => {
+    const log = new Log().run(...created, witness, hello(9));
+    assert.equal(log.state.nodes.get("w")?.membership, "online");
+    assert.deepEqual(names(log), ["n1", "n2", "n1", "n2"]);
+    // The next node gets an id of its own although the witness's is not in the configuration.
+    log.run({ kind: "node.join", node: "n3", memberId: memberId(3) });
+    const ids = [...log.state.nodes.values()].map((node) => node.id);
+    assert.equal(new Set(ids).size, ids.length);
+  });
+
+  test("a node of the configuration cannot become a witness, and a silent witness can be removed at once", () => {
+    const log = new Log().run(...created);
+    log.run({ kind: "node.lost", memberId: memberId(2), incarnation: inc, reason: "test" });
+    log.run({ kind: "node.join", node: "n2", memberId: memberId(7), witness: true });
+    assert.equal(log.code, "NODE_EXISTS");
+    log.run(witness, hello(9), { kind: "node.lost", memberId: memberId(9), incarnation: inc, reason: "test" });
+    log.run({ kind: "node.forget", node: "w" });
+    assert.equal(log.code, null);
+    log.run({ kind: "node.forget", node: "n2" });
+    assert.equal(log.code, "NODE_ACTIVE", "a data node has to be proven down");
+  });
+
+  test("a witness never runs a fencing device", () => {
+    const device = element("primitive", { id: "power", class: "stonith", type: "fence_x" }, [
+      element("instance_attributes", { id: "p" }, [element("nvpair", { id: "p-l", name: "pcmk_host_list", value: "n1 n2" })]),
+    ]);
+    const log = new Log().run(...created, witness, hello(9));
+    log.run({ kind: "config.edit", edits: [{ section: "resources", id: "power", before: null, after: device }] });
+    for (const id of [1, 2]) log.run({ kind: "node.lost", memberId: memberId(id), incarnation: inc, reason: "test" });
+    log.run({ kind: "fencing.request", target: "n1", action: "off", reason: "test", source: "operator", basedOn: null });
+    const request = log.state.fencing.get("n1");
+    assert.ok(request);
+    assert.equal(nextFencingStep(log.state, request).kind, "exhausted");
+  });
+
+  test("votes that are wished for are kept, within their bounds; a forced cluster says so", () => {
+    const log = new Log().run(...created, { kind: "node.votes", node: "n2", votes: 0 });
+    assert.equal(log.state.nodes.get("n2")?.votesWanted, 0);
+    log.run({ kind: "node.votes", node: "n2", votes: 1_001 });
+    assert.equal(log.code, "LIMIT_EXCEEDED");
+    log.run({ kind: "node.votes", node: "nobody", votes: 1 });
+    assert.equal(log.code, "NODE_UNKNOWN");
+    log.run({ kind: "cluster.forced", memberId: memberId(1) });
+    assert.equal(log.state.cluster?.forcedAtMs, log.state.clockMs);
+  });
+
+  const retiring = [
+    { name: "an ordinary node", changes: [], expected: false },
+    { name: "transient standby", changes: [{ node: "n1", name: "standby", value: "on" }], expected: true },
+    { name: "a node asked to shut down", changes: [{ node: "n1", name: "shutdown", value: "1700000000" }], expected: true },
+    { name: "standby that was ended", changes: [{ node: "n1", name: "standby", value: "off" }], expected: false },
+  ] as const;
+  for (const row of retiring) {
+    test(`hands its office over: ${row.name}`, () => {
+      const log = new Log().run(...created, { kind: "attribute.set", changes: row.changes });
+      const node = log.state.nodes.get("n1");
+      assert.ok(node);
+      assert.equal(isRetiring(log.state, node), row.expected);
+    });
+  }
 });

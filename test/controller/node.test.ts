@@ -148,6 +148,31 @@ test("a longer stop raises the bound of its node, and the cluster knows before t
   assert.ok(cluster.nowMs - diedAtMs > 26_000, "Tsafe = Tself + the longer S");
 });
 
+test("a leader in standby hands over to a data node; demoted members stay learners, silence outside of the membership proves nothing", () => {
+  const cluster = withWeb();
+  const leader = cluster.leader();
+  assert.ok(leader);
+  leader.command({ kind: "attribute.set", changes: [{ node: leader.name, name: "standby", value: "on" }] });
+  cluster.until("another one leads", 10_000, () => {
+    const now = cluster.leader();
+    return now !== null && now !== leader;
+  });
+  const next = cluster.leader();
+  assert.ok(next);
+  const third = [...cluster.nodes.values()].find((node) => node !== leader && node !== next);
+  assert.ok(third);
+  next.request("cluster.demote", { node: third.name });
+  assert.ok(next.core.raftStatus.configuration.learners.has(third.id));
+  cluster.run(5_000);
+  assert.ok(next.core.raftStatus.configuration.learners.has(third.id), "nobody promotes it against the operator's wish");
+  next.request("cluster.promote", { node: third.name });
+  assert.equal(next.core.raftStatus.configuration.voters.get(third.id), 1);
+  const refused = next.request("cluster.address", { node: third.name, addresses: ["no port"] }) as { error: { code: string } };
+  assert.equal(refused.error.code, "BAD_REQUEST");
+  next.request("cluster.address", { node: third.name, addresses: ["10.0.0.3:7100"] });
+  assert.deepEqual(next.core.raftStatus.configuration.members.get(third.id)?.addresses, ["10.0.0.3:7100"]);
+});
+
 test("a node that came back early from a planned absence is given the whole promised time", () => {
   const cluster = withWeb();
   const n1 = cluster.nodes.get("n1");
