@@ -10,6 +10,7 @@ import { keepIfSame } from "./same.ts";
 import {
   addToSection,
   type CrmObject,
+  findDefinition,
   findObject,
   listObjects,
   membersOf,
@@ -17,6 +18,7 @@ import {
   replaceElement,
   sectionOf,
   sectionOfType,
+  withoutMembers,
   withSection,
 } from "./tree.ts";
 import { CONTAINER_ELEMENTS, type ObjectType } from "./words.ts";
@@ -27,12 +29,19 @@ export type PutOptions = {
   /** What `create` does beyond the words: constraints on members name the container, clones of primitives interleave. */
   readonly improve: boolean;
   readonly warn: (message: string) => void;
+  /** The ids in use, kept over many puts; without it they are collected each time. Whoever gives it resolves references at the end. */
+  readonly pool?: IdPool;
 };
 
 /** The configuration with this object in it. Throws `CrmError` when that cannot be. */
 export function putDraft(configuration: Element, draft: Draft, options: PutOptions): Element {
   const put = putTyped(configuration, draft, options);
-  return resolveReferences(put);
+  return options.pool === undefined && hasReference(draft.element) ? resolveReferences(put) : put;
+}
+
+/** Does anything inside use a set, a rule or operations that are elsewhere? */
+export function hasReference(of: Element): boolean {
+  return attributeOf(of, "id-ref") !== undefined || of.children.some(hasReference);
 }
 
 function putTyped(configuration: Element, draft: Draft, options: PutOptions): Element {
@@ -52,17 +61,15 @@ function putTyped(configuration: Element, draft: Draft, options: PutOptions): El
   }
 }
 
-/** Finds what a definition would replace. Nodes have names of their own: a resource may be called like a node. */
 function definitionOf(configuration: Element, id: string, type: ObjectType): CrmObject | undefined {
-  return listObjects(configuration).find((object) => object.id === id && (object.type === "node") === (type === "node"));
+  return findDefinition(configuration, id, type === "node");
 }
 
 function existingFor(configuration: Element, draft: Draft, options: PutOptions): CrmObject | undefined {
   const existing = definitionOf(configuration, draft.id, draft.type);
   if (existing === undefined) {
-    const nested = listObjects(configuration).some((object) =>
-      [...walk(object.element)].some((each) => each !== object.element && definesId(each, draft.id)),
-    );
+    const isUsed = options.pool === undefined ? definedIds(configuration).includes(draft.id) : options.pool.has(draft.id);
+    const nested = isUsed && findDefinition(configuration, draft.id, true) === undefined;
     if (nested) throw new CrmError("CRM_DUPLICATE_ID", `${draft.type} ${draft.id}: the id is used inside another object`);
     return undefined;
   }
@@ -78,18 +85,21 @@ function existingFor(configuration: Element, draft: Draft, options: PutOptions):
   return existing;
 }
 
-function definesId(each: Element, id: string): boolean {
-  return idOf(each) === id && !["resource_ref", "obj_ref", "role", "primitive", "group", "clone", "master", "bundle"].includes(each.name);
-}
-
 function article(type: string | null): string {
   return type === null ? "an object" : /^[aeo]/.test(type) ? `an ${type}` : `a ${type}`;
 }
 
 /** Completes ids, keeping those of the old form. `owner` names what ids are built from. */
-function finish(configuration: Element, drafted: Element, old: Element | null, owner: string): Element {
+function finish(
+  configuration: Element,
+  drafted: Element,
+  old: Element | null,
+  how: { readonly owner: string; readonly pool: IdPool | undefined },
+): Element {
   const kept = old === null ? drafted : keepHidden(adoptIds(drafted, old), old);
-  return completeIds(kept, owner, new IdPool(definedIds(configuration, old)));
+  if (how.pool === undefined) return completeIds(kept, how.owner, new IdPool(definedIds(configuration, old)));
+  if (old !== null) how.pool.release(definedIds(withoutMembers(old)));
+  return completeIds(kept, how.owner, how.pool);
 }
 
 /** A value that was shown as `******` and comes back so keeps what it was. */
@@ -110,7 +120,7 @@ function keepHidden(of: Element, old: Element): Element {
 
 function putPlain(configuration: Element, draft: Draft, options: PutOptions): Element {
   const existing = existingFor(configuration, draft, options);
-  const finished = finish(configuration, draft.element, existing?.element ?? null, draft.id);
+  const finished = finish(configuration, draft.element, existing?.element ?? null, { owner: draft.id, pool: options.pool });
   return existing === undefined
     ? addToSection(configuration, sectionOfType(draft.type), [finished])
     : replaceElement(configuration, existing.element, [keepIfSame(existing.element, finished)]);
@@ -121,7 +131,7 @@ function putTopology(configuration: Element, draft: Draft, options: PutOptions):
   if (options.mode === "create" && old?.children.some((child) => child.name === "fencing-level")) {
     throw new CrmError("CRM_DUPLICATE_ID", "fencing_topology: there is already one; delete it first, or use 'edit fencing_topology'");
   }
-  const finished = finish(configuration, draft.element, old, "fencing");
+  const finished = finish(configuration, draft.element, old, { owner: "fencing", pool: options.pool });
   return old === null
     ? withSection(configuration, "fencing-topology", finished.children)
     : replaceElement(configuration, old, [keepIfSame(old, withChildren(old, finished.children))]);
@@ -133,14 +143,16 @@ function putNode(configuration: Element, draft: Draft, options: PutOptions): Ele
   const nodes = (sectionOf(configuration, "nodes")?.children ?? []).filter((child) => child.name === "node");
   const known = nodes.find((node) => attributeOf(node, "uname") === uname) ?? nodes.find((node) => idOf(node) === draft.id);
   if (known === undefined) {
-    return addToSection(configuration, "nodes", [finish(configuration, draft.element, null, uname)]);
+    return addToSection(configuration, "nodes", [finish(configuration, draft.element, null, { owner: uname, pool: options.pool })]);
   }
   const name = attributeOf(known, "uname") ?? uname;
   if (name !== uname) options.warn(`node ${uname}: the node with id ${draft.id} is ${name} and keeps its name`);
   const id = idOf(known) ?? draft.id;
   const merged = options.mode === "create" ? mergeSets(known, draft.element) : draft.element;
   const drafted = withAttributes(merged, { ...draft.element.attributes, id, uname: name });
-  return replaceElement(configuration, known, [keepIfSame(known, finish(configuration, drafted, known, name))]);
+  return replaceElement(configuration, known, [
+    keepIfSame(known, finish(configuration, drafted, known, { owner: name, pool: options.pool })),
+  ]);
 }
 
 function mergeSets(old: Element, added: Element): Element {
@@ -179,7 +191,7 @@ function putProperties(
   const existing = definitionOf(configuration, draft.id, type);
   if (existing === undefined || existing.section !== section) {
     if (existing !== undefined) existingFor(configuration, draft, options);
-    return addToSection(configuration, section, [finish(configuration, draft.element, null, draft.id)]);
+    return addToSection(configuration, section, [finish(configuration, draft.element, null, { owner: draft.id, pool: options.pool })]);
   }
   const hasRule = draft.element.children.some((child) => child.name === "rule");
   const hasPairs = existing.element.children.some((child) => child.name === "nvpair");
@@ -189,7 +201,7 @@ function putProperties(
   }
   const merged = mergePairs(withAttributes(existing.element, draft.element.attributes), draft.element);
   const drafted = options.mode === "create" ? merged : draft.element;
-  const finished = finish(configuration, drafted, existing.element, draft.id);
+  const finished = finish(configuration, drafted, existing.element, { owner: draft.id, pool: options.pool });
   return replaceElement(configuration, existing.element, [keepIfSame(existing.element, finished)]);
 }
 
@@ -211,7 +223,7 @@ function putContainer(configuration: Element, draft: Draft, options: PutOptions)
   }
   const old = existing === undefined ? undefined : findObject(result, draft.id);
   const drafted = options.improve ? withInterleave(draft, members) : draft.element;
-  const finished = finish(configuration, drafted, existing?.element ?? null, draft.id);
+  const finished = finish(configuration, drafted, existing?.element ?? null, { owner: draft.id, pool: options.pool });
   const whole = withChildren(finished, [...finished.children, ...members]);
   result =
     old === undefined ? addToSection(result, "resources", [whole]) : replaceElement(result, old.element, [keepIfSame(old.element, whole)]);

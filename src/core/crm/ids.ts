@@ -20,6 +20,11 @@ export class IdPool {
     this.#used.add(id);
   }
 
+  /** Gives ids back, before the object that has them is written anew. */
+  release(ids: Iterable<string>): void {
+    for (const id of ids) this.#used.delete(id);
+  }
+
   draw(wanted: string): string {
     const base = sanitize(wanted);
     let id = base;

@@ -1,7 +1,7 @@
 import { attributeOf, COMMENT, childOf, type Element, element, idOf, SECTIONS, type Section, withChildren } from "../cib/index.ts";
 import type { Draft, GrammarOptions } from "./drafts.ts";
 import { deleteObjects } from "./edit-delete.ts";
-import { putDraft } from "./edit-put.ts";
+import { hasReference, putDraft, resolveReferences } from "./edit-put.ts";
 import { atLine, CrmError } from "./errors.ts";
 import { objectTypeOf, readObject } from "./grammar.ts";
 import { definedIds, IdPool } from "./ids.ts";
@@ -157,31 +157,35 @@ export function putEntries(
     .map((entry, index) => ({ entry, index }))
     .sort((a, b) => positionOf(a.entry) - positionOf(b.entry) || a.index - b.index);
   const seen = new Set<string>();
+  let pool = new IdPool(definedIds(configuration));
   let result = configuration;
   for (const { entry } of sorted) {
     try {
-      result = entry.kind === "draft" ? putEntry(result, entry.draft, seen, how) : putElement(result, entry.element);
+      if (entry.kind === "draft") result = putEntry(result, entry.draft, seen, { ...how, pool });
+      else {
+        result = putElement(result, entry.element);
+        pool = new IdPool(definedIds(result));
+      }
     } catch (error) {
       throw error instanceof CrmError ? atLine(error, entry.line) : error;
     }
   }
-  return result;
+  return entries.some((entry) => hasReference(entry.kind === "draft" ? entry.draft.element : entry.element))
+    ? resolveReferences(result)
+    : result;
 }
 
+type PutHow = { readonly mergeSets: boolean; readonly warn: (message: string) => void; readonly pool: IdPool };
+
 /** A property set may be written over several lines of one text; every other object once. */
-function putEntry(
-  configuration: Element,
-  draft: Draft,
-  seen: Set<string>,
-  how: { readonly mergeSets: boolean; readonly warn: (message: string) => void },
-): Element {
+function putEntry(configuration: Element, draft: Draft, seen: Set<string>, how: PutHow): Element {
   const key = `${draft.type === "node" ? "node" : "object"} ${draft.id}`;
   const again = seen.has(key);
   const isSet = draft.type === "property" || draft.type === "rsc_defaults" || draft.type === "op_defaults";
   if (again && !isSet) throw new CrmError("CRM_DUPLICATE_ID", `${draft.type} ${draft.id}: the text defines this id twice`);
   seen.add(key);
   const merge = isSet && (again || (how.mergeSets && draft.element.children.every((child) => child.name === "nvpair")));
-  return putDraft(configuration, draft, { mode: merge ? "create" : "replace", improve: false, warn: how.warn });
+  return putDraft(configuration, draft, { mode: merge ? "create" : "replace", improve: false, warn: how.warn, pool: how.pool });
 }
 
 /** Puts an element as it is. Ids inside must be free; an object with the same id is replaced. */
@@ -248,6 +252,7 @@ export function loadText(
 /** Replaces everything, yet lets objects that are still there keep the generated ids they had. */
 function adoptFrom(old: Element, base: Element, entries: readonly Entry[], warn: (message: string) => void): Element {
   const alone = putEntries(base, entries, { mergeSets: false, warn });
+  if (listObjects(old).every((object) => object.type === "node")) return alone;
   const nodes = nodeNames(base);
   const updated = removeUnmentioned(tryPut(old, entries) ?? alone, new Set([...mentioned(entries), ...nodes]));
   const sameShape = shapeOf(updated) === shapeOf(alone);

@@ -1,5 +1,5 @@
 import { attributeOf, childOf, type Element, element, idOf, SECTIONS, type Section, withChildren } from "../cib/index.ts";
-import { ELEMENT_OF_TYPE, OBJECT_TYPES, type ObjectType, RESOURCE_ELEMENTS } from "./words.ts";
+import { CONTAINER_ELEMENTS, ELEMENT_OF_TYPE, OBJECT_TYPES, type ObjectType, RESOURCE_ELEMENTS } from "./words.ts";
 
 /** An object of the configuration as the language sees it. `type` null: an element that only an `xml` line can say. */
 export type CrmObject = {
@@ -89,19 +89,53 @@ export function addToSection(configuration: Element, section: Section, added: re
   return withSection(configuration, section, [...(sectionOf(configuration, section)?.children ?? []), ...added]);
 }
 
-/** Puts `replacement` where `target` (the very same element) is; nothing removes it. */
+/** Puts `replacement` where `target` (the very same element) is; nothing removes it. Only the way to it is copied. */
 export function replaceElement(root: Element, target: Element, replacement: readonly Element[]): Element {
-  let changed = false;
-  const children = root.children.flatMap((child) => {
-    if (child === target) {
-      changed = true;
-      return replacement;
-    }
-    const next = replaceElement(child, target, replacement);
-    if (next !== child) changed = true;
-    return [next];
-  });
-  return changed ? withChildren(root, children) : root;
+  if (replacement.length === 1 && replacement[0] === target) return root;
+  const path = pathTo(root, target);
+  if (path === null) return root;
+  let below: readonly Element[] = replacement;
+  let old = target;
+  for (const parent of path.reverse()) {
+    const at = parent.children.indexOf(old);
+    below = [withChildren(parent, [...parent.children.slice(0, at), ...below, ...parent.children.slice(at + 1)])];
+    old = parent;
+  }
+  return below[0] ?? root;
+}
+
+/** The elements from the root down to the target's parent; null when it is not there. */
+function pathTo(root: Element, target: Element): Element[] | null {
+  for (const child of root.children) {
+    if (child === target) return [root];
+    const path = child.children.length === 0 ? null : pathTo(child, target);
+    if (path !== null) return [root, ...path];
+  }
+  return null;
+}
+
+/** Finds what a definition of this id would replace. Nodes have names of their own: a resource may be called like a node. */
+export function findDefinition(configuration: Element, id: string, isNode: boolean): CrmObject | undefined {
+  if (id === TOPOLOGY_ID) return listObjects(configuration).find((object) => object.id === id);
+  for (const section of SECTIONS) {
+    if ((section === "nodes") !== isNode || section === "fencing-topology") continue;
+    const holder = sectionOf(configuration, section);
+    const found = holder === undefined ? undefined : findIn(holder.children, id, section, null);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function findIn(children: readonly Element[], id: string, section: Section, parent: CrmObject | null): CrmObject | undefined {
+  for (const child of children) {
+    if (parent !== null && !RESOURCE_ELEMENTS.has(child.name)) continue;
+    if (idOf(child) === id) return { type: typeOf(child, section), id, element: child, section, parent };
+    if (!CONTAINER_ELEMENTS.has(child.name)) continue;
+    const container: CrmObject = { type: typeOf(child, section), id: idOf(child) ?? "", element: child, section, parent };
+    const found = findIn(child.children, id, section, container);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** Resources directly inside a container. */
