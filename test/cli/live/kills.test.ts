@@ -15,8 +15,11 @@ const GUARDIAN_KILLS = Number(process.env["QUORATE_GUARDIAN_KILLS"] ?? "5");
 
 /** A node that does not listen is passed over after this time, milliseconds. */
 const CONNECT_MS = 50;
-/** Longer than a busy machine takes to start a daemon: what is tested is the restart, not the machine. */
+/** Longer than a busy machine takes to start a daemon and to catch up: what is tested is the restart, not the machine. */
 const SELF_FENCE_MS = 30_000;
+const NODE_LOSS_MS = 15_000;
+/** Within this time a restarted daemon must be a member again, however busy the machine is. */
+const BACK_MS = 60_000;
 
 /** Writes one attribute after the other to whoever answers, and remembers what was acknowledged. */
 class Writer {
@@ -60,7 +63,7 @@ async function prepare(): Promise<{ cluster: DemoCluster; ledger: string; writer
     await writer.stop();
     await cluster.destroy();
   });
-  await cluster.form("kills", { selfFenceMs: SELF_FENCE_MS });
+  await cluster.form("kills", { selfFenceMs: SELF_FENCE_MS, nodeLossMs: NODE_LOSS_MS });
   const ledger = join(cluster.base, "ledger");
   const lines = ["a", "b", "c", "d", "e", "f"].map(
     (id) => `primitive ${id} ocf:quorate:dummy params ledger=${ledger} op monitor interval=1s`,
@@ -85,7 +88,8 @@ async function check(cluster: DemoCluster, ledgerBefore: string, ledger: string,
 }
 
 async function everybodyOnline(cluster: DemoCluster, victim: DemoNode): Promise<void> {
-  await until(`${victim.name} online again`, 20_000, async () => {
+  await cluster.api(victim, BACK_MS);
+  await until(`${victim.name} online again`, BACK_MS, async () => {
     const status = await cluster.request(victim, "status", {}, 2_000);
     return status["quorate"] === true && cluster.nodes.every((node) => nodeState(status, node.name) === "online");
   });
