@@ -126,7 +126,10 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
     if (!isOwnCollective(origin, resource)) {
       for (const primitive of primitivesOf(resource)) {
         if (!compatible(planner, origin, resource, primitive)) continue;
-        for (const member of planner.actionsOf(primitive, `${action.task}_0`)) collect(planner, origin, member, visited, reached);
+        for (const member of planner.actionsOf(primitive, `${action.task}_0`)) {
+          // One that goes nowhere does not come up, so its stop has nothing to wait for.
+          if (member.node !== null) collect(planner, origin, member, visited, reached);
+        }
       }
     }
   }

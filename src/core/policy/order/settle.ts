@@ -19,6 +19,8 @@ export class Settler {
   private readonly planner: Planner;
   private readonly points: Points;
   private queue: Edge[] = [];
+  /** Blocked while settling: their dependents (F12) follow once the orderings have said what they say. */
+  private newlyBlocked: Action[] = [];
 
   constructor(planner: Planner, points: Points) {
     this.planner = planner;
@@ -32,6 +34,12 @@ export class Settler {
       for (const edge of this.planner.actions[at]!.before) this.enqueue(edge);
     }
     this.drain();
+    while (this.newlyBlocked.length > 0) {
+      const blocked = this.newlyBlocked;
+      this.newlyBlocked = [];
+      for (const action of blocked) this.blockDependents(action);
+      this.drain();
+    }
   }
 
   private drain(): void {
@@ -162,6 +170,7 @@ export class Settler {
     action.live = false;
     if (was) setReason(action, word, cause);
     this.changed(action);
+    if (was) this.newlyBlocked.push(action);
   }
 
   private makeNotLive(action: Action, cause: Action): void {
