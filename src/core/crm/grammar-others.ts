@@ -1,4 +1,4 @@
-import { type Element, element } from "../cib/index.ts";
+import { attributeOf, type Element, element } from "../cib/index.ts";
 import { expandShortcut, SHORTCUT_WORDS } from "./acl-shortcuts.ts";
 import type { Draft, GrammarOptions } from "./drafts.ts";
 import { readSet } from "./grammar-sets.ts";
@@ -57,7 +57,24 @@ export function readProperties(reader: TokenReader, type: "property" | "rsc_defa
     valueRequired: true,
   });
   if (named === null && set.children.length === 0) reader.fail("expected name=value");
-  return { type, id, element: { ...set, attributes: { id, ...set.attributes } }, members: [] };
+  const children = options.spelling === "modern" ? lastValues(set.children) : set.children;
+  return { type, id, element: { ...set, attributes: { id, ...set.attributes }, children }, members: [] };
+}
+
+/** Of a name that is typed twice the last value counts, in the place of the first. */
+function lastValues(pairs: readonly Element[]): Element[] {
+  const places = new Map<string, number>();
+  const result: Element[] = [];
+  for (const pair of pairs) {
+    const name = pair.name === "nvpair" ? attributeOf(pair, "name") : undefined;
+    const place = name === undefined ? undefined : places.get(name);
+    if (place !== undefined) result[place] = pair;
+    else {
+      if (name !== undefined) places.set(name, result.length);
+      result.push(pair);
+    }
+  }
+  return result;
 }
 
 /** `fencing_topology [TARGET] DEV[,DEV] …`; TARGET is `NODE:`, `attr:NAME=VALUE` or `pattern:REGEX`. */
@@ -200,7 +217,6 @@ export function readTag(reader: TokenReader): Draft {
   const references: Element[] = [];
   while (!reader.done) {
     const member = reader.next("an object");
-    if (member.text === ":" && references.length === 0) continue;
     references.push(element("obj_ref", { id: requireId(member.text, member.column) }));
   }
   if (references.length === 0) reader.fail("expected at least one object");

@@ -230,10 +230,18 @@ export function readBundle(reader: TokenReader, options: GrammarOptions): Draft 
     }
     if (word === "primitive") members.push(reader.id("the id of the primitive"));
     else if (word === "meta") children.push(finishMeta(readSet(reader, "meta_attributes", { stop: BUNDLE_META_STOP, options }), options));
-    else children.push(readBundlePart(reader, word));
+    else addBundlePart(children, readBundlePart(reader, word));
   }
   if (members.length > 1) reader.fail("a bundle has at most one primitive");
   return { type: "bundle", id, element: element("bundle", attributes, children), members };
+}
+
+/** `network` and `storage` said twice are one. */
+function addBundlePart(children: Element[], part: Element): void {
+  const at = children.findIndex((child) => child.name === part.name && (part.name === "network" || part.name === "storage"));
+  const earlier = children[at];
+  if (earlier === undefined) children.push(part);
+  else children[at] = element(part.name, { ...earlier.attributes, ...part.attributes }, [...earlier.children, ...part.children]);
 }
 
 function readBundlePart(reader: TokenReader, word: string): Element {

@@ -250,6 +250,7 @@ function checkWhole(of: Element): string | null {
       return count("primitive", "group") === 1 ? null : `a ${of.name} needs exactly one primitive or group`;
     case "bundle":
       if (count("primitive") > 1) return "a bundle has at most one primitive";
+      if (count("network") > 1 || count("storage") > 1) return "a bundle has at most one <network> and one <storage>";
       return count("docker", "podman", "rkt") === 1 ? null : "a bundle needs docker or podman";
     case "rsc_location":
       return checkLocation(count, has);
@@ -268,6 +269,8 @@ function checkWhole(of: Element): string | null {
       return has("id-ref") || count(...EXPRESSIONS) > 0 ? null : "a rule needs at least one expression";
     case "nvpair":
       return has("id-ref") || (has("id") && has("name")) ? null : "a pair needs a name";
+    case "alert":
+      return count("select") > 1 ? "an alert has at most one <select>" : null;
     case "tag":
       return count("obj_ref") > 0 ? null : "a tag needs at least one object";
     case "fencing-level":
