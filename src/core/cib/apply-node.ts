@@ -136,7 +136,9 @@ export function applyHello(state: CibState, command: Of<"node.hello">): Change {
   }
   const kept = same && !walked ? state : endIncarnation(state, node);
   const base = kept.nodes.get(node.name) ?? node;
-  const online: NodeStatus = { ...base, ...facts, membership: "online", incarnation: command.incarnation, sinceMs: state.clockMs };
+  const arrived = same ? {} : { arrivedAt: state.index };
+  const { incarnation } = command;
+  const online: NodeStatus = { ...base, ...facts, ...arrived, membership: "online", incarnation, sinceMs: state.clockMs };
   const withdrawn = request !== undefined && request.source === "policy" && request.current === null;
   const fencing = withdrawn ? kept.fencing.delete(node.name) : kept.fencing;
   return accepted({ ...withNode(kept, online), fencing }, { voidsPlans: true });

@@ -100,6 +100,8 @@ export type NodeStatus = {
   /** What holds for resources with kernel state (RAFT.md §8); absent: as `guarantee`. */
   readonly kernelGuarantee?: NodeGuarantee;
   readonly greeting?: number;
+  /** Log index just before this incarnation was first greeted. */
+  readonly arrivedAt?: LogIndex;
   readonly clockDifferenceMs?: number;
   readonly stopBoundMs: number;
   /** Walks of the stop plan that this incarnation has told of; one more proves that everything had stopped. */

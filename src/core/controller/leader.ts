@@ -4,12 +4,14 @@ import { FENCING_RETRY_MS, nextFencingStep, tsafeAtMs } from "../fencing/index.t
 import { durationMs } from "./drafts.ts";
 import { type Host, refusalOf, stampMs } from "./host.ts";
 import type { FromPlanner, PlannedTransition } from "./planner.ts";
-import { PLANNER_BEAT_MS, PROPOSAL_TIMEOUT_MS, RECHECK_INTERVAL_MS, RETRY_MS } from "./types.ts";
+import { GREETINGS_PER_BOOT, PLANNER_BEAT_MS, PROPOSAL_TIMEOUT_MS, RECHECK_INTERVAL_MS, RETRY_MS } from "./types.ts";
 
 /** A leader that retires asks again after this long, milliseconds, when its successor could not take over. */
 const HAND_OVER_RETRY_MS = 2_000;
 /** Nobody waits for the answer: the next look at the role is the answer. */
 const HAND_OVER_CONTEXT = 2_000_000_001;
+/** A leader that waits for all says so this often, milliseconds. */
+const HOLD_LOG_MS = 30_000;
 const NODE_LOSS_MIN_MS = 300;
 const NODE_LOSS_MAX_MS = 30_000;
 
@@ -32,6 +34,8 @@ export class Leader {
   #plannerUp = false;
   #nextBeatMs = 0;
   #nextHandOverMs = 0;
+  #assembled = false;
+  #nextHoldLogMs = 0;
   #nextRecheckMs = Number.POSITIVE_INFINITY;
   #waiting = 0;
   #lastPlan: LastPlan | null = null;
@@ -90,7 +94,8 @@ export class Leader {
 
   duties(): void {
     const { raftStatus: raft, nowMs } = this.#host;
-    const leads = raft.role === "leader" && raft.ready;
+    const inOffice = raft.role === "leader" && raft.ready;
+    const leads = inOffice && this.#isAssembled();
     if (raft.leader !== null && raft.role !== "leader") this.#lastLeader = raft.leader;
     if (leads !== this.#leading) {
       this.#leading = leads;
@@ -98,11 +103,45 @@ export class Leader {
       if (leads) this.#host.log("info", { term: raft.term }, "this node leads the cluster");
       this.#lead();
     }
+    // A leader that waits for all still says who is silent, so that a person can vouch for them.
+    if (inOffice && !leads) this.#watchNodes();
     if (!leads) return;
     this.#handOver();
     this.#watchNodes();
     for (const request of this.#host.state.fencing.values()) this.#fence(request);
     this.#beat(nowMs);
+  }
+
+  /** Voters that this leader has not seen since its start while `wait-for-all` holds it back; empty: nothing does. */
+  get awaited(): readonly string[] {
+    const { raftStatus, state, options } = this.#host;
+    if (raftStatus.role !== "leader" || this.#assembled) return [];
+    const names: string[] = [];
+    for (const member of raftStatus.configuration.voters.keys()) {
+      if (member === options.memberId || (raftStatus.peers.get(member)?.lastHeardMs ?? null) !== null) continue;
+      const node = [...state.nodes.values()].find((candidate) => candidate.memberId === member);
+      if (node?.membership !== "fenced") names.push(node?.name ?? String(member));
+    }
+    return names.sort();
+  }
+
+  /**
+   * `wait-for-all`: after the loss of the whole cluster nobody decides anything, fencing included, before all voters have been
+   * seen (or vouched for by `node.confirm`). A cluster that went on without this node is assembled: it has settled since
+   * this incarnation of the node was greeted.
+   */
+  #isAssembled(): boolean {
+    const { self, state, options } = this.#host;
+    if (this.#assembled) return true;
+    const asked = /^(?:true|on|yes|y|1)$/i.test(propertyOf(state, "wait-for-all") ?? "");
+    const greeted = (self?.greeting ?? 0) >= options.boot * GREETINGS_PER_BOOT;
+    const goesOn = greeted && self?.arrivedAt !== undefined && (state.settled?.basedOn ?? 0) > self.arrivedAt;
+    this.#assembled = !asked || goesOn || this.awaited.length === 0;
+    if (!this.#assembled && this.#host.nowMs >= this.#nextHoldLogMs) {
+      this.#nextHoldLogMs = this.#host.nowMs + HOLD_LOG_MS;
+      this.#host.log("warn", { awaited: this.awaited }, "wait-for-all: nothing is decided before all members have been seen");
+    }
+    return this.#assembled;
   }
 
   #lead(): void {

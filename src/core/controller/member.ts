@@ -6,7 +6,7 @@ import { type Host, refusalOf, stampMs } from "./host.ts";
 import { resultOf } from "./outcomes.ts";
 import { Recurring } from "./recurring.ts";
 import { planSignature, stopPlanOf } from "./stop-plan.ts";
-import { type GuardianFacts, PROPOSAL_TIMEOUT_MS, RESULTS_BATCH_MAX, RETRY_MS } from "./types.ts";
+import { GREETINGS_PER_BOOT, type GuardianFacts, PROPOSAL_TIMEOUT_MS, RESULTS_BATCH_MAX, RETRY_MS } from "./types.ts";
 
 /** A member measures its clock anew this often, and tells of a change at most this often; milliseconds. */
 const CLOCK_REFRESH_MS = 600_000;
@@ -15,8 +15,6 @@ const CLOCK_TELL_MS = 60_000;
 const CLOCK_CHANGE_MS = 250;
 /** A measurement that took longer says too little, milliseconds. */
 const CLOCK_ROUND_MAX_MS = 1_000;
-/** Greetings of one start of the daemon; a start counts this much. */
-const GREETINGS_PER_BOOT = 1_000_000;
 
 type Asked = { readonly resource: string; readonly atMs: number };
 

@@ -59,7 +59,7 @@ export function statusOf(host: Host, leader: Leader): Readonly<Record<string, un
     transition: transitionOf(host, leader),
     fencing: { pending: pendingFencing(host, leader), history: [...state.fencingHistory].reverse().map(fencingRow) },
     policyFailure: failureInForce(state),
-    warnings: warningsOf(host, quorate),
+    warnings: [...warningsOf(host, quorate), ...holdOf(leader)],
   };
 }
 
@@ -175,6 +175,13 @@ function warningsOf(host: Host, quorate: boolean): readonly string[] {
     }
   }
   return warnings;
+}
+
+function holdOf(leader: Leader): readonly string[] {
+  const { awaited } = leader;
+  return leader.leading || awaited.length === 0
+    ? []
+    : [`wait-for-all: nothing is decided before ${awaited.join(", ")} has been seen (or confirmed down with \`node clearstate\`)`];
 }
 
 function isStranger(host: Host, node: NodeStatus): boolean {

@@ -46,6 +46,9 @@ export const RECHECK_INTERVAL_MS = 900_000;
 /** Watch events kept for watches that resume. */
 export const WATCH_HISTORY_MAX = 2_048;
 
+/** Greetings (`node.hello`) of one start of the daemon: their numbers are this times the start's, and up. */
+export const GREETINGS_PER_BOOT = 1_000_000;
+
 export type NodeOptions = {
   readonly node: string;
   readonly memberId: MemberId;

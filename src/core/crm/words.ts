@@ -238,6 +238,9 @@ export const CLUSTER_OPTIONS: ReadonlyMap<string, ClusterOption> = new Map<strin
   ["default-resource-stickiness", free("0")],
   ["is-managed-default", bool("true")],
   ["default-action-timeout", free("20s")],
+  // Quorate's own (docs/two-nodes.md; RAFT.md §7, node loss).
+  ["node-loss-timeout", free("800ms")],
+  ["wait-for-all", bool("false")],
 ]);
 
 /** Letters to change, add, drop or swap to get from one word to the other. */
