@@ -68,8 +68,8 @@ export class Leader {
     if (change === "gone") {
       if (!this.#gone.has(peer)) this.#gone.set(peer, this.#host.nowMs);
     } else if (change === "up") {
-      // A daemon that has just connected is heard: its first message follows, and silence counts from here.
-      this.#gone.delete(peer);
+      // A daemon that has just connected is heard. One that was gone keeps its grace until it has spoken: it may be slow
+      // to read its log on a busy machine, and its guardian keeps the resources meanwhile.
       this.#upSince.set(peer, this.#host.nowMs);
     }
   }
@@ -255,7 +255,7 @@ export class Leader {
       if (node.membership !== "online" && node.membership !== "detached") continue;
       const heardMs = this.#lastHeard(node.memberId);
       const silenceMs = nowMs - heardMs;
-      const goneSince = this.#gone.get(node.memberId);
+      const goneSince = this.#goneSince(node.memberId);
       if (node.membership === "detached" && stampMs(this.#host) < (node.detachedUntilMs ?? 0)) continue;
       const grace = goneSince !== undefined && silenceMs >= 0 && nowMs - goneSince < timing.tselfMs;
       if (silenceMs < lossMs || grace || raft.leaderSinceMs === null) continue;
@@ -265,6 +265,16 @@ export class Leader {
         this.#host.log("warn", { node: node.name, silenceMs: Math.round(silenceMs) }, "the node is lost");
       }
     }
+  }
+
+  /** Since when the daemon is gone and has not spoken again; undefined: it runs, as far as anybody knows. */
+  #goneSince(member: MemberId): number | undefined {
+    const since = this.#gone.get(member);
+    const upMs = this.#upSince.get(member);
+    const spokeMs = this.#host.raftStatus.peers.get(member)?.lastHeardMs ?? null;
+    if (since === undefined || upMs === undefined || upMs < since || spokeMs === null || spokeMs <= upMs) return since;
+    this.#gone.delete(member);
+    return undefined;
   }
 
   #lastHeard(member: MemberId): number {
