@@ -61,7 +61,7 @@ stage conformance-raft 120 node dist/test/raft/conformance/main.js
 stage conformance-policy 240 node dist/test/policy/conformance/main.js
 stage conformance-cli 240 node dist/test/crm/conformance/main.js
 stage fuzz-policy 240 node dist/test/policy/fuzz/main.js --cases 300
-stage simulator 300 bash scripts/sim-seeds.sh 1 300
+stage simulator 600 bash scripts/sim-seeds.sh 1 300
 stage live 480 bash -c 'run_tests --test-concurrency=1 "$@"' - "${live[@]}"
 stage node24 300 bash scripts/test-node24.sh
 finish
