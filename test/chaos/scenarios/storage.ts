@@ -34,12 +34,18 @@ export const diskFull: Scenario = {
     const follower = cluster.others(await cluster.leader())[random.below(2)] ?? "n1";
     const filler = join(cluster.lab.data(follower), "filler");
     const { bavail, bsize } = statfsSync(cluster.lab.data(follower));
+    const before = await cluster.daemonPid(follower);
     cluster.say(`the disk of ${follower} fills up`);
     await command("fallocate", ["-l", String(bavail * bsize - 4_096), filler]).catch(() => {});
     // What is left over in small pieces.
     await command("sh", ["-c", `cat /dev/zero >>"${filler}" 2>/dev/null || :`]);
     await changesGoOn(30, 40_000);
-    await pause(5_000);
+    await cluster.until(
+      `the daemon of ${follower} ended`,
+      40_000,
+      async () => (await cluster.daemonPid(follower).catch(() => before)) !== before,
+    );
+    await pause(3_000);
     cluster.say("room again");
     rmSync(filler);
     await changesGoOn();
