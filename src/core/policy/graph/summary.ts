@@ -119,7 +119,7 @@ function summarizeRoleChange(planner: Planner, at: Situation, lines: SummaryLine
   else if (validReload(planner, resource, at.next)) push(lines, at, "Reload", start);
   else if (stop?.needed) push(lines, at, "Restart", start);
   else if (at.role === ROLE.promoted) push(lines, at, "Demote", at.demote);
-  else if (at.target === ROLE.promoted) push(lines, at, "Promote", at.promote);
+  else if (at.target === ROLE.promoted) pushPromote(lines, at);
   else if (at.role <= ROLE.stopped) push(lines, at, "Start", start);
 }
 
@@ -150,6 +150,14 @@ function push(lines: SummaryLine[], at: Situation, verb: string, source: Action 
     reason: source?.reason ?? null,
     blocked: source?.blocked ?? false,
   });
+}
+
+/** A promotion for which no action could even be made is blocked. */
+function pushPromote(lines: SummaryLine[], at: Situation): void {
+  const before = lines.length;
+  push(lines, at, "Promote", at.promote);
+  const line = lines[before];
+  if (at.promote === null && line !== undefined) lines[before] = { ...line, blocked: true };
 }
 
 /** S4. */

@@ -15,10 +15,58 @@ export function applyRelations(planner: Planner, points: Points): void {
 
 /** U10, once every action and phantom exists and probes have been ordered by the assignment as it was. */
 export function pairInstances(planner: Planner, points: Points): void {
-  for (const { first, then, effects } of planner.relations) {
-    if (!(first instanceof Action) && !(then instanceof Action)) interleave(planner, first, then, effects);
-  }
+  const interleaved = planner.relations.flatMap((relation) => interleavedPair(relation) ?? []);
+  // An instance that loses its place may have been another's partner: repeated until all that remain have one. Each
+  // pass but the last unassigns at least one instance.
+  while (interleaved.some((pair) => unassignWithoutPartner(planner, points, pair)));
+  for (const pair of interleaved) connectPair(planner, pair);
   refreshAll(points);
+}
+
+/** A relation between two collectives that holds instance by instance. */
+type InterleavedPair = {
+  readonly first: Resource;
+  readonly firstTask: string;
+  readonly then: Resource;
+  readonly thenTask: string;
+  readonly effects: number;
+  /** Partners are found by current node instead of assigned node. */
+  readonly down: boolean;
+};
+
+function interleavedPair({ first, then, effects }: Relation): InterleavedPair | null {
+  if (first instanceof Action || then instanceof Action) return null;
+  const firstTask = pointTask(first.key);
+  const thenTask = pointTask(then.key);
+  if (firstTask === null || thenTask === null || !isInterleaved(first.resource, then.resource, thenTask)) return null;
+  const down = memberTaskOf(firstTask) === "stop" || memberTaskOf(firstTask) === "demote";
+  return { first: first.resource, firstTask, then: then.resource, thenTask, effects, down };
+}
+
+function partnerOf(planner: Planner, pair: InterleavedPair, instance: Resource): Resource | null {
+  const node = hostOf(instance, pair.down);
+  const candidates = instancesOf(pair.first, pair.firstTask);
+  return partnerOn(node === null ? preferredNodes(planner, instance) : [node], candidates, pair.down);
+}
+
+/** Whether an instance that should come up was left without a node, because nothing it must follow is where it is. */
+function unassignWithoutPartner(planner: Planner, points: Points, pair: InterleavedPair): boolean {
+  const strong = (pair.effects & (EFFECT.push | EFFECT.gate)) !== 0;
+  const rises = memberTaskOf(pair.thenTask) === "start" || memberTaskOf(pair.thenTask) === "promote";
+  if (!strong || !rises || pair.down) return false;
+  let changed = false;
+  for (const instance of instancesOf(pair.then, pair.thenTask)) {
+    if (assignedNode(instance) === null || partnerOf(planner, pair, instance) !== null) continue;
+    if (unassign(planner, points, instance)) changed = true;
+  }
+  return changed;
+}
+
+function connectPair(planner: Planner, pair: InterleavedPair): void {
+  for (const instance of instancesOf(pair.then, pair.thenTask)) {
+    const partner = partnerOf(planner, pair, instance);
+    if (partner !== null) connectInstances(planner, partner, pair.firstTask, instance, pair.thenTask, pair.effects);
+  }
 }
 
 /** Nodes on which a resource may run, best first: where an unassigned one looks for a partner. */
@@ -138,26 +186,6 @@ function assignedNode(resource: Resource): PolicyNode | null {
   return null;
 }
 
-/** U10: each then-instance with the first-instance on its node. */
-function interleave(planner: Planner, first: Side & { resource: Resource; key: string }, then: typeof first, effects: number): void {
-  const firstTask = pointTask(first.key);
-  const thenTask = pointTask(then.key);
-  if (firstTask === null || thenTask === null || !isInterleaved(first.resource, then.resource, thenTask)) return;
-  const down = memberTaskOf(firstTask) === "stop" || memberTaskOf(firstTask) === "demote";
-  const candidates = instancesOf(first.resource, firstTask);
-  for (const instance of instancesOf(then.resource, thenTask)) {
-    const node = hostOf(instance, down);
-    const partner = partnerOn(node === null ? preferredNodes(planner, instance) : [node], candidates, down);
-    if (partner === null) {
-      const strong = (effects & (EFFECT.push | EFFECT.gate)) !== 0;
-      const rises = memberTaskOf(thenTask) === "start" || memberTaskOf(thenTask) === "promote";
-      if (strong && !down && rises && assignedNode(instance) !== null) unassign(planner, instance);
-      continue;
-    }
-    connectInstances(planner, partner, firstTask, instance, thenTask, effects);
-  }
-}
-
 /** The task of a collective's point, notifications counting as what they confirm; null: not a point with members. */
 function pointTask(key: string): string | null {
   const task = key.slice(0, key.lastIndexOf("_"));
@@ -201,13 +229,11 @@ function bundledFor(partner: Resource, task: string): Resource {
 }
 
 /** The one place where an ordering changes an assignment (U10). */
-function unassign(planner: Planner, resource: Resource): void {
-  if (resource.kind !== "primitive") {
-    for (const child of resource.children) unassign(planner, child);
-    return;
-  }
-  if (!resource.managed) return;
+function unassign(planner: Planner, points: Points, resource: Resource): boolean {
+  if (resource.kind !== "primitive") return resource.children.map((child) => unassign(planner, points, child)).includes(true);
+  if (!resource.managed || resource.node === null) return false;
   resource.node = null;
   resource.nextRole = ROLE.stopped;
-  failAssignment(planner, resource);
+  for (const action of failAssignment(planner, resource)) points.affectedBy(action);
+  return true;
 }
