@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AgentCatalog, EditSession, initialConfiguration, verifyConfiguration } from "../../src/core/crm/index.ts";
+import { type AgentCatalog, configurationIn, EditSession, initialConfiguration, verifyConfiguration } from "../../src/core/crm/index.ts";
 import { parseXml } from "../../src/io/xml/index.ts";
-import { defineAll, sessionOf, threeNodes } from "./support.ts";
+import { defineAll, sessionOf, threeNodes, xmlOf } from "./support.ts";
 
 function shown(session: EditSession): string[] {
   const lines = session.show([], { wrap: false, obscure: [] }).trim().split("\n");
@@ -101,6 +101,13 @@ test("objects of a text may come in any order, and comments stay with the next o
   const session = fresh();
   session.load("group g a\n# the one that matters\nprimitive a Dummy\n", "crm", "update");
   assert.deepEqual(shown(session), ["# the one that matters", "group g a", "primitive a Dummy"]);
+});
+
+test("a comment with dashes can be written and read again", () => {
+  const session = fresh();
+  session.load("# ---- web -- tier ----\nprimitive a Dummy\n", "crm", "update");
+  const again = configurationIn(parseXml(xmlOf(session.configuration)));
+  assert.match(sessionOf(again).show(["a"], { wrap: false, obscure: [] }), /^# - - - - web - - tier\nprimitive a Dummy$/m);
 });
 
 test("a hidden value that comes back from an editor keeps what it was", () => {

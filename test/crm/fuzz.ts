@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { type Random, seededRandom } from "../../src/core/base/index.ts";
-import { canonicalText } from "../../src/core/cib/index.ts";
+import { canonicalText, type Element } from "../../src/core/cib/index.ts";
 import { CONFIGURE_COMMANDS, configurationIn, NO_AGENTS, verifyConfiguration } from "../../src/core/crm/index.ts";
 import { parseXml } from "../../src/io/xml/index.ts";
 import { threeNodes, xmlOf } from "./support.ts";
@@ -170,7 +170,13 @@ export async function fuzzServer(command: string, seed: number, lines: number): 
         break;
       }
       const { xml } = JSON.parse(answer.value) as { xml: string };
-      const configuration = configurationIn(parseXml(xml));
+      let configuration: Element;
+      try {
+        configuration = configurationIn(parseXml(xml));
+      } catch (error) {
+        problems.push(`seed ${seed}, line ${at}: what was left cannot be read: ${String(error)}\n${commands.join("\n")}`);
+        continue;
+      }
       if (canonicalText(configuration) === before) continue;
       committed += 1;
       const errors = verifyConfiguration(configuration, { agents: NO_AGENTS, selfFencing: false }).filter(

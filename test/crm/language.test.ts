@@ -103,6 +103,8 @@ const MISTAKES: readonly (readonly [line: string, column: number | null, message
   ["tag t:", 7, /at least one object/],
   ["property stonith-enabled", 10, /expected name=value/],
   ["fencing_topology", 17, /expected a fencing device/],
+  ["primitive p Dummy params fake=a\u0000b", 32, /cannot stand in a configuration/],
+  ["primitive p Dummy params fake=\ud800", 31, /cannot stand in a configuration/],
   ["group g", 8, /at least one resource/],
   ["node n:banana", 6, /no type of node/],
 ];

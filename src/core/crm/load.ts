@@ -6,7 +6,7 @@ import { atLine, CrmError } from "./errors.ts";
 import { objectTypeOf, readObject } from "./grammar.ts";
 import { definedIds, IdPool } from "./ids.ts";
 import { ordered } from "./same.ts";
-import { joinLines, tokenize } from "./tokens.ts";
+import { joinLines, refuseControls, tokenize } from "./tokens.ts";
 import { addToSection, findObject, listObjects, nodeNames, replaceElement, sectionOf, TOPOLOGY_ID, withSection } from "./tree.ts";
 import { hint, OBJECT_TYPES, type ObjectType } from "./words.ts";
 
@@ -79,11 +79,12 @@ export function readText(text: string, nodes: readonly string[], parseXml: Parse
   for (const line of joinLines(text)) {
     const trimmed = line.text.trim();
     if (trimmed === "") continue;
-    if (trimmed.startsWith("#")) {
-      comments.push(trimmed);
-      continue;
-    }
     try {
+      if (trimmed.startsWith("#")) {
+        refuseControls(trimmed);
+        comments.push(commentText(trimmed));
+        continue;
+      }
       const entry = readEntry(line.text, line.line, options, parseXml, comments);
       if (entry.kind === "draft" && entry.draft.type === "node") names.push(attributeOf(entry.draft.element, "uname") ?? entry.draft.id);
       entries.push(entry);
@@ -93,6 +94,11 @@ export function readText(text: string, nodes: readonly string[], parseXml: Parse
     comments = [];
   }
   return entries;
+}
+
+/** XML comments can neither hold two dashes in a row nor end in one. */
+function commentText(line: string): string {
+  return line.replaceAll(/-(?=-)/g, "- ").replace(/[\s-]+$/, "");
 }
 
 function readEntry(text: string, line: number, options: GrammarOptions, parseXml: ParseXml, comments: readonly string[]): Entry {

@@ -52,6 +52,7 @@ function endsInContinuation(raw: string): boolean {
 /** Splits by the rules of a shell: blanks separate, '…' is literal, "…" knows \" and \\, a bare backslash takes the next character. */
 export function tokenize(line: string): Token[] {
   if (line.length > LINE_MAX) throw new CrmError("CRM_SYNTAX", `the line is longer than ${LINE_MAX} characters`);
+  refuseControls(line);
   const tokens: Token[] = [];
   let at = 0;
   while (at < line.length) {
@@ -64,6 +65,25 @@ export function tokenize(line: string): Token[] {
     at = word.end;
   }
   return tokens;
+}
+
+/** What XML 1.0 cannot hold must not get into a configuration: it could be written and never read again. */
+export function refuseControls(line: string): void {
+  for (let at = 0; at < line.length; at += 1) {
+    const code = line.charCodeAt(at);
+    const isControl = code < 0x20 && code !== 0x09 && code !== 0x0a && code !== 0x0d;
+    const isLow = code >= 0xdc00 && code <= 0xdfff;
+    const isHigh = code >= 0xd800 && code <= 0xdbff;
+    const following = isHigh ? line.charCodeAt(at + 1) : 0;
+    const isPair = following >= 0xdc00 && following <= 0xdfff;
+    if (isControl || code === 0xfffe || code === 0xffff || isLow || (isHigh && !isPair)) {
+      throw new CrmError("CRM_SYNTAX", "this character cannot stand in a configuration", {
+        column: at + 1,
+        near: `U+${code.toString(16).padStart(4, "0")}`,
+      });
+    }
+    if (isPair) at += 1;
+  }
 }
 
 function isBlank(character: string | undefined): boolean {
