@@ -56,12 +56,12 @@ mapfile -t unit < <(unit_tests)
 mapfile -t live < <(live_tests)
 run_tests() { node --enable-source-maps --test --test-reporter=tap --test-timeout=240000 "$@"; }
 export -f run_tests
-stage unit 480 bash -c 'run_tests --test-concurrency=2 "$@"' - "${unit[@]}"
+stage unit 600 bash -c 'run_tests --test-concurrency=2 "$@"' - "${unit[@]}"
 stage conformance-raft 120 node dist/test/raft/conformance/main.js
 stage conformance-policy 240 node dist/test/policy/conformance/main.js
 stage conformance-cli 240 node dist/test/crm/conformance/main.js
 stage fuzz-policy 240 node dist/test/policy/fuzz/main.js --cases 300
 stage simulator 600 bash scripts/sim-seeds.sh 1 300
-stage live 480 bash -c 'run_tests --test-concurrency=1 "$@"' - "${live[@]}"
-stage node24 300 bash scripts/test-node24.sh
+stage live 900 bash -c 'run_tests --test-concurrency=1 "$@"' - "${live[@]}"
+stage node24 600 bash scripts/test-node24.sh
 finish
