@@ -1,5 +1,5 @@
 import type { PolicyNode } from "../model-node.ts";
-import { activeNodesOf, currentNodeOf } from "../model-queries.ts";
+import { currentNodeOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { ROLE, type Role, roleName } from "../model-values.ts";
 import type { Action, Planner } from "../plan/index.ts";
@@ -68,10 +68,7 @@ type Situation = {
 /** S2, S3. */
 function summarizePrimitive(planner: Planner, resource: Resource, lines: SummaryLine[]): void {
   const next = resource.node;
-  const actives = activeNodesOf(resource);
-  let current = currentNodeOf(resource);
-  // Before a resource is moved on, a half-done migration counts where it came from; otherwise a node it stays on counts.
-  if (actives.length > 1 && next !== null && resource.partialSource === null && actives.includes(next)) current = next;
+  const current = currentNodeOf(resource);
   if (!resource.managed || (current === null && next === null)) return;
   if (resource.removed && resource.role <= ROLE.stopped) return;
   const role = current === null ? ROLE.stopped : resource.role;
