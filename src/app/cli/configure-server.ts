@@ -59,6 +59,16 @@ async function answerLine(line: string, agents: AgentCatalog): Promise<Answer> {
     for (const [name, text] of Object.entries(request.files)) writeFileSync(inside(directory, name), text);
     process.chdir(directory);
     return await answerRequest(request, path, request.needs.includes("no-agent-checks") ? NO_AGENTS : agents);
+  } catch (error) {
+    // Whatever one request does, the others are answered; the sender sees what was wrong with this one.
+    return {
+      id: request.id,
+      rc: 1,
+      err: `ERROR: ${error instanceof Error ? error.message : String(error)}\n`,
+      xml: "",
+      show: "",
+      shows: {},
+    };
   } finally {
     process.chdir(home);
     rmSync(directory, { recursive: true, force: true });
