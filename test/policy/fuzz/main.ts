@@ -157,6 +157,7 @@ async function main(): Promise<void> {
     excusedCount += times;
   }
   console.log(`${count} cases: ${different} differ, ${excusedCount} known differences, ${refused} refused by the oracle`);
+  console.log(`${count - different - refused} passed, ${different} failed, ${refused} skipped`);
   process.exitCode = different === 0 ? 0 : 1;
 }
 
