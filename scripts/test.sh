@@ -64,5 +64,6 @@ stage conformance-cli 240 node dist/test/crm/conformance/main.js
 stage fuzz-policy 240 node dist/test/policy/fuzz/main.js --cases 300 --level L1,L2
 stage simulator 600 bash scripts/sim-seeds.sh 1 300
 stage live 900 bash -c 'run_tests --test-concurrency=1 "$@"' - "${live[@]}"
+stage chaos 600 bash scripts/chaos.sh --scenario ci --seed 1
 stage node24 600 bash scripts/test-node24.sh
 finish

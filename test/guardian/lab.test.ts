@@ -30,8 +30,13 @@ function missing(): string | null {
 const MISSING = missing();
 if (MISSING !== null) process.stderr.write(`SKIPPED: guardian in a systemd host: ${MISSING}\n`);
 
+// Hosts have a /tmp of their own, and the checkout may lie there: it is bound into them.
 function netlab(...args: string[]): { readonly code: number; readonly said: string } {
-  const done = spawnSync(NETLAB, args, { env: { ...process.env, LAB, INIT: "systemd", NET: "10.98" }, encoding: "utf8", timeout: 60_000 });
+  const done = spawnSync(NETLAB, args, {
+    env: { ...process.env, LAB, INIT: "systemd", NET: "10.98", NETLAB_BIND: ROOT },
+    encoding: "utf8",
+    timeout: 60_000,
+  });
   return { code: done.status ?? -1, said: `${done.stdout}${done.stderr}` };
 }
 
