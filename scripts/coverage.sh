@@ -5,5 +5,5 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 . scripts/test-lists.sh
 [ -d dist/test ] || npm run --silent build
 mapfile -t unit < <(unit_tests)
-npx --no-install c8 --all --src src --include 'src/**' --reporter text --reporter html \
+npx --no-install c8 --exclude-after-remap --include 'src/**' --reporter text --reporter html \
   node --enable-source-maps --test --test-reporter=dot --test-concurrency=2 "${unit[@]}"

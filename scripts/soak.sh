@@ -21,7 +21,7 @@ stage() {
   log=$(mktemp)
   echo "== $name"
   "$@" 2>&1 </dev/null | tee "$log" | tail -n 20
-  last=$(grep -E '^([A-Za-z-]+: )?[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
+  last=$(grep -aE '^([A-Za-z-]+: )?[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
   p=$(grep -oE '[0-9]+ passed' <<<"$last" | grep -oE '[0-9]+') f=$(grep -oE '[0-9]+ failed' <<<"$last" | grep -oE '[0-9]+')
   rm -f "$log"
   if [ -z "$p" ]; then p=0 f=1; fi

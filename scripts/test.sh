@@ -8,7 +8,7 @@ logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 passed=0 failed=0 skipped=0
 
-count() { grep -E "$1" "$2" | grep -oE '[0-9]+' | tail -n 1; }
+count() { grep -aE "$1" "$2" | grep -oE '[0-9]+' | tail -n 1; }
 
 # stage NAME SECONDS COMMAND...: a summary line of node's test runner (`# pass 3`), or the last `N passed, N failed`.
 stage() {
@@ -19,7 +19,7 @@ stage() {
   status=$?
   p=$(count '^# pass ' "$log") f=$(count '^# fail ' "$log") s=$(count '^# skipped ' "$log")
   if [ -z "$p" ]; then
-    last=$(grep -E '^([A-Za-z-]+: )?[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
+    last=$(grep -aE '^([A-Za-z-]+: )?[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
     p=$(grep -oE '[0-9]+ passed' <<<"$last" | grep -oE '[0-9]+') f=$(grep -oE '[0-9]+ failed' <<<"$last" | grep -oE '[0-9]+')
     s=$(grep -oE '[0-9]+ skipped' <<<"$last" | grep -oE '[0-9]+')
   fi
@@ -27,11 +27,11 @@ stage() {
   if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
   if [ "$status" -eq 0 ] && [ "$p" -eq 0 ] && [ "$f" -eq 0 ]; then p=1; fi
   if [ "$f" -gt 0 ]; then
-    grep -E '^ *(not ok|# Subtest)|rror|expected|actual|fail' "$log" | grep -A6 -E 'not ok|rror' | head -n 80
+    grep -aE '^ *(not ok|# Subtest)|rror|expected|actual|fail' "$log" | grep -A6 -E 'not ok|rror' | head -n 80
     tail -n 40 "$log"
     [ "$status" -eq 124 ] && echo "$name: over its limit of $limit s"
   fi
-  grep -E '^# SKIP|^SKIPPED' "$log"
+  grep -aE '^# SKIP|^SKIPPED' "$log"
   echo "   $name: $p passed, $f failed, $s skipped in $((SECONDS - began)) s"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
