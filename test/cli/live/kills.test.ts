@@ -76,6 +76,9 @@ async function prepare(): Promise<{ cluster: DemoCluster; ledger: string; writer
 /** What must hold when all is over: nothing was started or stopped again, nobody fenced, nothing acknowledged is gone. */
 async function check(cluster: DemoCluster, ledgerBefore: string, ledger: string, writer: Writer): Promise<void> {
   const node = cluster.nodes[0]!;
+  // Nothing acknowledged, or nothing ever started, would prove nothing.
+  assert.ok(writer.acknowledged.length > 0, "changes were acknowledged meanwhile");
+  assert.ok(ledgerBefore.includes("start"), "resources had been started");
   assert.equal(readFileSync(ledger, "utf8"), ledgerBefore, "no resource was touched");
   const { history } = await cluster.request(node, "fencing.history");
   assert.deepEqual(history, [], "nobody was fenced");
