@@ -15,8 +15,13 @@ export type DemoNode = {
   readonly socketPath: string;
 };
 
-/** The checkout, whether this file runs from it or from `dist`. */
+export type DemoRoom = "daemon" | "guardian";
+export type DemoPlan = { readonly base: string; readonly nodes: readonly DemoNode[]; readonly servicePort: number };
+
+/** The checkout, whether this file runs from it or from `dist`. `QUORATE_LIVE_ROOT` names another installation to test. */
 export function checkoutRoot(): string {
+  const named = process.env["QUORATE_LIVE_ROOT"];
+  if (named !== undefined && named !== "") return named;
   let place = dirname(fileURLToPath(import.meta.url));
   while (place !== dirname(place)) {
     try {
@@ -35,23 +40,29 @@ export class DemoCluster {
   readonly base: string;
   readonly nodes: readonly DemoNode[];
   readonly servicePort: number;
-  readonly #children = new Set<ChildProcess>();
+  /** The latest start of each program, by node and room: tests signal it and wait for its end. */
+  readonly #children = new Map<string, ChildProcess>();
   readonly #clients = new Map<string, ApiClient>();
 
-  private constructor(base: string, nodes: readonly DemoNode[], servicePort: number) {
+  protected constructor({ base, nodes, servicePort }: DemoPlan) {
     this.base = base;
     this.nodes = nodes;
     this.servicePort = servicePort;
   }
 
   static async create(base: string, size: number): Promise<DemoCluster> {
+    return new DemoCluster(await DemoCluster.plan(base, size));
+  }
+
+  /** Directories below `base` and free ports for so many nodes. */
+  protected static async plan(base: string, size: number): Promise<DemoPlan> {
     const real = realpathSync(base);
     const ports = await freePorts(size + 1);
     const nodes = ports.slice(0, size).map((port, index) => {
       const directory = join(real, `n${index + 1}`);
       return { name: `n${index + 1}`, directory, port, socketPath: join(directory, "run", "api.sock") };
     });
-    return new DemoCluster(real, nodes, ports[size]!);
+    return { base: real, nodes, servicePort: ports[size]! };
   }
 
   get serviceUrl(): string {
@@ -88,18 +99,30 @@ export class DemoCluster {
   }
 
   /** The pid of the node's daemon or guardian, or null when it does not run. */
-  pidOf(node: DemoNode, room: "daemon" | "guardian"): number | null {
+  pidOf(node: DemoNode, room: DemoRoom): number | null {
     const found = this.processes(node).find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`app/${room}/main`));
     return found ?? null;
   }
 
-  #spawn(node: DemoNode, name: string, room: string, args: readonly string[]): void {
+  #spawn(node: DemoNode, name: string, room: DemoRoom, args: readonly string[]): void {
     const log = openSync(join(node.directory, `${name}.log`), "a");
     const program = join(this.root, "dist", "src", "app", room, "main.js");
     const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", log, log], detached: true });
-    this.#children.add(child);
-    child.on("exit", () => this.#children.delete(child));
+    this.#children.set(`${node.name} ${room}`, child);
     child.unref();
+  }
+
+  /** Sends a signal to the daemon or guardian started last and, for deadly ones, waits for its end; gives its exit code. */
+  async signal(node: DemoNode, room: DemoRoom, name: NodeJS.Signals): Promise<number | null> {
+    const child = this.#children.get(`${node.name} ${room}`);
+    if (child === undefined) throw new Error(`no ${room} of ${node.name}`);
+    const ended = child.exitCode !== null || child.signalCode !== null;
+    const end = new Promise<number | null>((resolve) => (ended ? resolve(child.exitCode) : child.once("exit", (code) => resolve(code))));
+    child.kill(name);
+    if (name === "SIGSTOP" || name === "SIGCONT") return null;
+    const code = await end;
+    if (room === "daemon") this.#forget(node);
+    return code;
   }
 
   /** A connection to the node's daemon, waiting until it listens. */
@@ -124,8 +147,8 @@ export class DemoCluster {
     return (await api.request(method, params, { timeoutMs })) as Record<string, unknown>;
   }
 
-  /** Forms the cluster: the first node makes it, the others join with tokens. */
-  async form(name: string, settings: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  /** Forms the cluster: the first node makes it, the others join with tokens, one of them perhaps as a witness. */
+  async form(name: string, settings: Readonly<Record<string, unknown>> = {}, roles: { readonly witness?: DemoNode } = {}): Promise<void> {
     this.configureDaemons(settings);
     const [first, ...others] = this.nodes;
     if (first === undefined) throw new Error("a cluster needs a node");
@@ -133,7 +156,8 @@ export class DemoCluster {
     await this.request(first, "cluster.init", { name, node: first.name });
     for (const node of others) {
       const { token } = await this.request(first, "cluster.token");
-      await this.request(node, "cluster.join", { address: `127.0.0.1:${first.port}`, token, node: node.name });
+      const witness = node === roles.witness ? { witness: true } : {};
+      await this.request(node, "cluster.join", { address: `127.0.0.1:${first.port}`, token, node: node.name, ...witness });
     }
   }
 
@@ -172,9 +196,15 @@ export class DemoCluster {
 
   /** SIGSTOP to everything of the node: from outside it is silent, as in a power cut; nothing of it can clean up. */
   freeze(node: DemoNode): number[] {
-    const pids = this.processes(node);
-    for (const pid of pids) signal(pid, "SIGSTOP");
+    const pids = this.signalAll(node, "SIGSTOP");
     this.#forget(node);
+    return pids;
+  }
+
+  /** Sends a signal to every live process of the node; gives their ids. */
+  signalAll(node: DemoNode, name: NodeJS.Signals): number[] {
+    const pids = this.processes(node);
+    for (const pid of pids) sendSignal(pid, name);
     return pids;
   }
 
@@ -189,24 +219,25 @@ export class DemoCluster {
     for (let round = 0; round < 100; round += 1) {
       const left = this.nodes.flatMap((node) => this.processes(node));
       if (left.length === 0) break;
-      for (const pid of left) signal(pid, "SIGKILL");
+      for (const pid of left) sendSignal(pid, "SIGKILL");
       await sleep(LOOK_MS);
     }
     const left = this.nodes.flatMap((node) => this.processes(node));
     if (left.length > 0) throw new Error(`processes that do not end: ${left.join(" ")}`);
-    rmSync(this.base, { recursive: true, force: true });
+    if (process.env["KEEP"] === undefined) rmSync(this.base, { recursive: true, force: true });
   }
 
   disconnect(): void {
     for (const node of this.nodes) this.#forget(node);
   }
 
-  logTail(node: DemoNode): string {
+  /** The last lines of the node's two logs. */
+  logTail(node: DemoNode, lines = 15): string {
     const texts = ["quorated.log", "quorate-guardian.log"].map((file) => {
       try {
-        return `${file}: ${readFileSync(join(node.directory, file), "utf8").split("\n").slice(-15).join("\n")}`;
+        return `--- ${node.name} ${file}\n${readFileSync(join(node.directory, file), "utf8").trim().split("\n").slice(-lines).join("\n")}`;
       } catch {
-        return `${file}: none`;
+        return `--- ${node.name} ${file}: none`;
       }
     });
     return texts.join("\n");
@@ -227,7 +258,7 @@ function belongsTo(pid: number, directory: string): boolean {
   }
 }
 
-function signal(pid: number, name: NodeJS.Signals): void {
+function sendSignal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch (error) {

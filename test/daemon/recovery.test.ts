@@ -19,7 +19,7 @@ type ClusterStatus = { readonly totalVotes: number; readonly joint: boolean; rea
 /** The `quorate` program, as an operator runs it. */
 function quorate(node: LiveNode, ...args: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }> {
   const program = join(checkoutRoot(), "dist", "src", "app", "cli", "main.js");
-  const child = spawn(process.execPath, [program, "--socket", node.socket, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [program, "--socket", node.socketPath, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
   return new Promise((resolve) => child.on("close", (code) => resolve({ code, text })));
