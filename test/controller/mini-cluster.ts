@@ -115,8 +115,12 @@ export class MiniNode {
   incarnation: Incarnation;
   plan: StopPlan = { version: 0, steps: [] };
   deadlineMs = Number.POSITIVE_INFINITY;
+  /** How far the wall clock of this node is off, milliseconds. */
+  wallOffsetMs = 0;
   planner: Planner;
   readonly running = new Set<string>();
+  #disk: Restored<Proposal>;
+  #boot = 1;
   #tickAtMs = Number.POSITIVE_INFINITY;
   #request = 1;
 
@@ -127,6 +131,7 @@ export class MiniNode {
     this.incarnation = incarnation(`${name}-1`);
     const member = { name, addresses: [], incarnation: null };
     const restored: Restored<Proposal> = first ? bootstrap<Proposal>({ id, member }) : emptyRestored<Proposal>();
+    this.#disk = restored;
     this.core = this.#make(restored, 1);
     this.planner = this.#makePlanner();
     cluster.at(0, () => this.#begin());
@@ -156,10 +161,11 @@ export class MiniNode {
     });
   }
 
-  #begin(): void {
+  #begin(guardianMs = 0): void {
     this.deliver({ kind: "tick" });
     this.deliver({ kind: "plannerStarted" });
-    this.connectGuardian();
+    if (guardianMs > 0) this.cluster.at(guardianMs, () => this.connectGuardian());
+    else this.connectGuardian();
   }
 
   /** S of RAFT.md §7 as a guardian with g = 1 s, Tstop = 3 s and Tkill = 0.5 s tells it. */
@@ -213,10 +219,23 @@ export class MiniNode {
     this.running.clear();
   }
 
+  /**
+   * A daemon that has died begins anew from its disk; its guardian, plan and deadline are as they were, and are heard of
+   * after `guardianMs`.
+   */
+  restart(guardianMs = 0): void {
+    this.#boot += 1;
+    this.core = this.#make(this.#disk, this.#boot);
+    this.planner = this.#makePlanner();
+    this.#tickAtMs = Number.POSITIVE_INFINITY;
+    this.alive = true;
+    this.#begin(guardianMs);
+  }
+
   deliver(event: NodeEvent): void {
     if (!this.alive) return;
-    for (const effect of this.core.step({ nowMs: this.cluster.nowMs, wallMs: 1_700_000_000_000 + this.cluster.nowMs, event }))
-      this.#effect(effect);
+    const wallMs = 1_700_000_000_000 + this.cluster.nowMs + this.wallOffsetMs;
+    for (const effect of this.core.step({ nowMs: this.cluster.nowMs, wallMs, event })) this.#effect(effect);
     const wake = this.core.nextWakeMs();
     if (wake >= this.#tickAtMs) return;
     this.#tickAtMs = wake;
@@ -233,6 +252,7 @@ export class MiniNode {
         return;
       case "persist":
         this.cluster.at(1, () => {
+          this.#keep(effect.write);
           for (const { to, message } of effect.write.sendAfter) this.#send(to, message);
           if (effect.write.ticket !== null) this.deliver({ kind: "stored", ticket: effect.write.ticket });
         });
@@ -251,7 +271,7 @@ export class MiniNode {
         );
         return;
       case "deadline":
-        this.deadlineMs = effect.atMs;
+        this.#hold(effect.atMs);
         return;
       case "planner": {
         const message = effect.message.kind === "load" ? { kind: "load" as const, state: copy(effect.message.state) } : effect.message;
@@ -269,6 +289,19 @@ export class MiniNode {
       default:
         return;
     }
+  }
+
+  /** As every guardian: a deadline never moves back, and there is none only without an exclusive resource. */
+  #hold(atMs: number): void {
+    if (!Number.isFinite(atMs)) {
+      if (!this.plan.steps.some((step) => step.exclusive)) this.deadlineMs = atMs;
+    } else this.deadlineMs = Number.isFinite(this.deadlineMs) ? Math.max(this.deadlineMs, atMs) : atMs;
+  }
+
+  #keep({ hard, entries }: Extract<Effect, { kind: "persist" }>["write"]): void {
+    const from = entries[0]?.index ?? Number.POSITIVE_INFINITY;
+    const kept = this.#disk.entries.filter((entry) => entry.index < from);
+    this.#disk = { ...this.#disk, hard: hard ?? this.#disk.hard, entries: [...kept, ...entries] };
   }
 
   #send(

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { attributeOf, childrenOf, type Element, element, type NodeStatus, walk } from "../../src/core/cib/index.ts";
 import type { PlannedTransition, Schedule } from "../../src/core/controller/index.ts";
 import { emptyGraph, type GraphAction, type ResourceAction } from "../../src/core/transition/index.ts";
-import { exited, MiniCluster } from "./mini-cluster.ts";
+import { exited, MiniCluster, type MiniNode } from "./mini-cluster.ts";
 
 /** A policy in miniature: `web` runs on the first online node; lost nodes are fenced first. */
 const schedule: Schedule = (cib: Element): PlannedTransition => {
@@ -190,6 +190,52 @@ test("a node that came back early from a planned absence is given the whole prom
   cluster.until("n1 lost", 10_000, () => survivor.core.state.nodes.get("n1")?.membership === "lost");
   cluster.until("web runs on n2", 120_000, () => survivor.core.state.nodes.get("n2")?.history.get("web")?.active === true);
   assert.ok(cluster.nowMs - promisedFromMs > 69_000, `after ${cluster.nowMs - promisedFromMs} ms`);
+});
+
+/** Promises n1 that nobody recovers its resources for 60 s, and ends its daemon; the guardian keeps them. */
+function detached(cluster: MiniCluster): { readonly n1: MiniNode; readonly survivor: MiniNode; readonly promisedMs: number } {
+  const n1 = cluster.nodes.get("n1");
+  const survivor = cluster.nodes.get("n2");
+  assert.ok(n1 && survivor);
+  const promisedMs = cluster.nowMs;
+  survivor.command({ kind: "node.detach", memberId: n1.id, incarnation: n1.incarnation, untilMs: survivor.core.state.clockMs + 60_000 });
+  cluster.until("the guardian has the promise", 5_000, () => n1.deadlineMs > promisedMs + 50_000);
+  n1.die();
+  return { n1, survivor, promisedMs };
+}
+
+test("a wall clock that jumps does not end a planned absence: its guardian counts on a monotonic clock", () => {
+  const cluster = withWeb();
+  const { survivor, n1, promisedMs } = detached(cluster);
+  for (const node of cluster.nodes.values()) node.wallOffsetMs = 3_600_000;
+  cluster.run(40_000);
+  assert.equal(survivor.core.state.nodes.get("n1")?.membership, "detached");
+  cluster.until("web runs on n2", 120_000, () => survivor.core.state.nodes.get("n2")?.history.get("web")?.active === true);
+  assert.ok(cluster.nowMs > n1.deadlineMs + n1.stopBoundMs, `after ${cluster.nowMs - promisedMs} ms, D is ${n1.deadlineMs - promisedMs}`);
+});
+
+test("a new leader knows of a planned absence that was promised before its election", () => {
+  const cluster = withWeb();
+  const { n1 } = detached(cluster);
+  cluster.run(20_000);
+  const old = cluster.leader();
+  const heir = [...cluster.nodes.values()].find((node) => node !== old && node !== n1);
+  assert.ok(old && heir);
+  for (const node of cluster.nodes.values()) node.wallOffsetMs = 3_600_000;
+  old.request("cluster.transfer", { node: heir.name });
+  cluster.until("it leads", 10_000, () => cluster.leader() === heir);
+  cluster.until("web runs on n2", 120_000, () => heir.core.state.nodes.get("n2")?.history.get("web")?.active === true);
+  assert.ok(cluster.nowMs > n1.deadlineMs + n1.stopBoundMs);
+});
+
+test("a daemon that starts during its planned absence does not have it counted anew", () => {
+  const cluster = withWeb();
+  const { n1, promisedMs } = detached(cluster);
+  const heldMs = n1.deadlineMs;
+  cluster.run(40_000);
+  n1.restart(1_000);
+  cluster.until("n1 is online", 10_000, () => cluster.leader()?.core.state.nodes.get("n1")?.membership === "online");
+  assert.equal(n1.deadlineMs, heldMs, `D is ${n1.deadlineMs - promisedMs} ms after the promise of 60,000`);
 });
 
 test("a monitor that fails is recorded once and voids the plan", () => {

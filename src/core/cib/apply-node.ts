@@ -186,7 +186,8 @@ export function applyDetach(state: CibState, command: Of<"node.detach">): Change
   }
   // Never earlier than promised before: the guardian's deadline does not move back.
   const detachedUntilMs = Math.max(node.detachedUntilMs ?? 0, Math.min(command.untilMs, state.clockMs + DETACH_MAX_MS));
-  const detached: NodeStatus = { ...node, membership: "detached", sinceMs: state.clockMs, detachedUntilMs };
+  const detachedAtMs = state.clockMs;
+  const detached: NodeStatus = { ...node, membership: "detached", sinceMs: state.clockMs, detachedUntilMs, detachedAtMs };
   return accepted(withNode(state, detached), { voidsPlans: false });
 }
 

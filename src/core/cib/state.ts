@@ -96,6 +96,8 @@ export type NodeStatus = {
    * a deadline never moves back, so Tsafe counts from here until the incarnation ends (RAFT.md §7).
    */
   readonly detachedUntilMs: number | null;
+  /** Cluster time of the latest such promise: with `detachedUntilMs` its length, which needs no clock to agree. */
+  readonly detachedAtMs?: number;
   readonly guarantee: NodeGuarantee;
   /** What holds for resources with kernel state (RAFT.md §8); absent: as `guarantee`. */
   readonly kernelGuarantee?: NodeGuarantee;

@@ -4,6 +4,7 @@ import { FENCING_RETRY_MS, nextFencingStep, tsafeAtMs } from "../fencing/index.t
 import { durationMs } from "./drafts.ts";
 import { type Host, refusalOf, stampMs } from "./host.ts";
 import type { FromPlanner, PlannedTransition } from "./planner.ts";
+import { Promises } from "./promises.ts";
 import { GREETINGS_PER_BOOT, PLANNER_BEAT_MS, PROPOSAL_TIMEOUT_MS, RECHECK_INTERVAL_MS, RETRY_MS } from "./types.ts";
 
 /** A leader that retires asks again after this long, milliseconds, when its successor could not take over. */
@@ -45,6 +46,7 @@ export class Leader {
   /** Peers whose kernel answers although their daemon is gone, and since when. */
   readonly #gone = new Map<MemberId, number>();
   readonly #upSince = new Map<MemberId, number>();
+  readonly #promises = new Promises();
   /** One proposal at a time per purpose. */
   readonly #busy = new Map<string, number>();
 
@@ -94,6 +96,8 @@ export class Leader {
 
   duties(): void {
     const { raftStatus: raft, nowMs } = this.#host;
+    // In every role: who is elected next has to know when a promise was made.
+    this.#promises.look(this.#host.state, nowMs);
     const inOffice = raft.role === "leader" && raft.ready;
     const leads = inOffice && this.#isAssembled();
     if (raft.leader !== null && raft.role !== "leader") this.#lastLeader = raft.leader;
@@ -256,7 +260,7 @@ export class Leader {
       const heardMs = this.#lastHeard(node.memberId);
       const silenceMs = nowMs - heardMs;
       const goneSince = this.#goneSince(node.memberId);
-      if (node.membership === "detached" && stampMs(this.#host) < (node.detachedUntilMs ?? 0)) continue;
+      if (node.membership === "detached" && nowMs < this.#promises.endMs(node)) continue;
       const grace = goneSince !== undefined && silenceMs >= 0 && nowMs - goneSince < timing.tselfMs;
       if (silenceMs < lossMs || grace || raft.leaderSinceMs === null) continue;
       const reason = goneSince === undefined ? `silent for ${Math.round(silenceMs)} ms` : "its daemon did not come back in time";
@@ -294,9 +298,8 @@ export class Leader {
     // A node outside of the membership shares no quorum with this leader (`force-new-cluster`): waiting proves nothing.
     if (!raft.configuration.members.has(node.memberId)) return null;
     const lastAnswerMs = raft.peers.get(node.memberId)?.lastAnswerMs ?? null;
-    // The guardian of a detached node was promised its deadline until then (RAFT.md §7, planned restart).
-    const promisedMs = node.detachedUntilMs === null ? 0 : nowMs + node.detachedUntilMs - stampMs(this.#host);
-    const leaderSinceMs = Math.max(raft.leaderSinceMs, promisedMs);
+    // The guardian of a detached node was promised its deadline for that long (RAFT.md §7, planned restart).
+    const leaderSinceMs = Math.max(raft.leaderSinceMs, this.#promises.endMs(node));
     return tsafeAtMs(state, node, { nowMs, leaderSinceMs, lastAnswerMs, tselfMs: timing.tselfMs });
   }
 

@@ -280,8 +280,9 @@ export class Member {
     const { raftStatus, timing, self, nowMs, state } = this.#host;
     if (raftStatus.leaseBaseMs === null) return;
     let atMs = raftStatus.leaseBaseMs + timing.tselfMs;
-    // A committed detachment promises that nobody recovers these resources before its end (RAFT.md §7).
-    if (self?.membership === "detached" && self.detachedUntilMs !== null && this.#detachDeadlineMs === 0) {
+    // A committed detachment promises that nobody recovers these resources before its end (RAFT.md §7). A daemon that was
+    // started meanwhile does not count it anew: the guardian holds what its predecessor was promised, the leader knows no more.
+    if (self?.membership === "detached" && self.detachedUntilMs !== null && this.#detachDeadlineMs === 0 && this.#greeted) {
       this.#detachDeadlineMs = nowMs + Math.max(0, self.detachedUntilMs - state.clockMs);
     }
     if (self?.membership !== "detached") this.#detachDeadlineMs = 0;
