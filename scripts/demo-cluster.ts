@@ -292,7 +292,7 @@ export async function until<T>(
 }
 
 /** Ports that nobody listens on now. They are bound together first, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from(
       { length: count },

@@ -1,10 +1,10 @@
 import { connectApi } from "../../src/io/api/index.ts";
 
+/** One connection of a loader. `put` resolves when the write is acknowledged; `number` differs in every call. */
+export type LoadConnection = { put(number: number): Promise<void>; close(): void };
+
 export type LoadOptions = {
-  readonly socketPath: string;
-  readonly method: string;
-  /** Parameters of the n-th request. */
-  readonly params: (number: number) => unknown;
+  readonly connect: () => Promise<LoadConnection>;
   /** Requests under way at any time; each client waits for its answer before it asks again. */
   readonly clients: number;
   /** Clients are spread over this many connections. */
@@ -12,8 +12,10 @@ export type LoadOptions = {
   readonly seconds: number;
 };
 
+/** Latencies in milliseconds, unsorted; `failed` counts refusals and lost connections. */
+export type LoadSamples = { readonly latenciesMs: readonly number[]; readonly seconds: number; readonly failed: number };
+
 export type LoadResult = {
-  readonly clients: number;
   readonly requests: number;
   readonly failed: number;
   readonly perSecond: number;
@@ -27,12 +29,10 @@ export function percentile(sorted: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }
 
-/** A closed loop of clients over the local API for some seconds, after a tenth of that time to warm up. */
-export async function runLoad(options: LoadOptions): Promise<LoadResult> {
-  const connections = await Promise.all(
-    Array.from({ length: options.connections }, () => connectApi({ kind: "unix", path: options.socketPath })),
-  );
-  const latencies: number[] = [];
+/** A closed loop of clients for some seconds, after a tenth of that time to warm up. */
+export async function runLoad(options: LoadOptions): Promise<LoadSamples> {
+  const connections = await Promise.all(Array.from({ length: options.connections }, () => options.connect()));
+  const latenciesMs: number[] = [];
   let failed = 0;
   let number = 0;
   const startMs = performance.now() + options.seconds * 100;
@@ -43,9 +43,9 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
       const askedMs = performance.now();
       number += 1;
       try {
-        await connection.request(options.method, options.params(number));
+        await connection.put(number);
         const answeredMs = performance.now();
-        if (askedMs >= startMs && answeredMs <= endMs) latencies.push(answeredMs - askedMs);
+        if (askedMs >= startMs && answeredMs <= endMs) latenciesMs.push(answeredMs - askedMs);
       } catch {
         // Counted, not hidden: a bench with failures is no bench.
         failed += 1;
@@ -54,15 +54,20 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   };
   await Promise.all(Array.from({ length: options.clients }, (_, at) => client(at)));
   for (const connection of connections) connection.close();
-  latencies.sort((a, b) => a - b);
+  return { latenciesMs, seconds: options.seconds, failed };
+}
+
+/** Several rounds as one. */
+export function summarise(rounds: readonly LoadSamples[]): LoadResult {
+  const sorted = rounds.flatMap((round) => round.latenciesMs).sort((a, b) => a - b);
+  const seconds = rounds.reduce((sum, round) => sum + round.seconds, 0);
   return {
-    clients: options.clients,
-    requests: latencies.length,
-    failed,
-    perSecond: latencies.length / options.seconds,
-    p50Ms: percentile(latencies, 0.5),
-    p99Ms: percentile(latencies, 0.99),
-    maxMs: latencies.at(-1) ?? Number.NaN,
+    requests: sorted.length,
+    failed: rounds.reduce((sum, round) => sum + round.failed, 0),
+    perSecond: sorted.length / seconds,
+    p50Ms: percentile(sorted, 0.5),
+    p99Ms: percentile(sorted, 0.99),
+    maxMs: sorted.at(-1) ?? Number.NaN,
   };
 }
 
@@ -70,5 +75,16 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
 export function formatLoad(name: string, result: LoadResult): string {
   const ms = (value: number): string => `${value.toFixed(2)} ms`;
   const failures = result.failed === 0 ? "" : `, ${result.failed} FAILED`;
-  return `${name}: ${result.clients} clients, ${result.perSecond.toFixed(0)}/s, p50 ${ms(result.p50Ms)}, p99 ${ms(result.p99Ms)}, max ${ms(result.maxMs)}${failures}`;
+  return `${name}: ${result.perSecond.toFixed(0)}/s, p50 ${ms(result.p50Ms)}, p99 ${ms(result.p99Ms)}, max ${ms(result.maxMs)}${failures}`;
+}
+
+/** A loader's connection over the local API of a daemon or of the skeleton. */
+export async function apiConnection(socketPath: string, method: string, params: (number: number) => unknown): Promise<LoadConnection> {
+  const client = await connectApi({ kind: "unix", path: socketPath });
+  return {
+    put: async (number) => {
+      await client.request(method, params(number));
+    },
+    close: () => client.close(),
+  };
 }
