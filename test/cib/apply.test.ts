@@ -132,6 +132,18 @@ describe("configuration", () => {
     assert.equal(log.state.epoch, epoch + 1);
   });
 
+  test("an edit that names an epoch applies to that epoch alone", () => {
+    const log = new Log().run(...created);
+    const epoch = log.state.epoch;
+    log.run({ ...edit("a", null), ifEpoch: epoch } as Command);
+    assert.equal(log.code, null);
+    log.run({ ...edit("b", null), ifEpoch: epoch } as Command);
+    assert.equal(log.code, "PLAN_STALE");
+    assert.equal(log.state.sections.resources.objects.has("b"), false);
+    log.run({ ...edit("b", null), ifEpoch: epoch + 1 } as Command);
+    assert.equal(log.code, null);
+  });
+
   test("an object keeps its place when it is replaced", () => {
     const log = new Log().run(...created, edit("z", null), edit("a", null));
     const before = canonicalText(element("primitive", { id: "z", class: "ocf", type: "x" }));

@@ -68,13 +68,14 @@ export class FakeDaemon implements ApiHandler {
       case "cib.get":
         return { cib, epoch: this.epoch, index: this.epoch, featureLevel: 1 };
       case "config.commit":
-        return this.#commit(call.params as { edits: ConfigurationEdit[]; force?: boolean });
+        return this.#commit(call.params as { edits: ConfigurationEdit[]; force?: boolean; epoch?: number });
       default:
         throw fault("UNKNOWN_METHOD", `no such method: ${call.method}`);
     }
   }
 
-  #commit(params: { edits: ConfigurationEdit[]; force?: boolean }): unknown {
+  #commit(params: { edits: ConfigurationEdit[]; force?: boolean; epoch?: number }): unknown {
+    if (params.epoch !== undefined && params.epoch !== this.epoch) throw fault("PLAN_STALE", `the epoch is ${this.epoch} now`);
     let next = this.configuration;
     for (const edit of params.edits) {
       const section = next.children.find((child) => child.name === edit.section) ?? element(edit.section);

@@ -5,35 +5,9 @@ import { findResource, textOf } from "../../src/app/cli/edits.ts";
 import type { CliOptions } from "../../src/app/cli/level.ts";
 import { rootLevel } from "../../src/app/cli/root.ts";
 import { Shell } from "../../src/app/cli/shell.ts";
-import type { Terminal } from "../../src/app/cli/terminal.ts";
 import { attributeOf, childOf, type Element, idOf } from "../../src/core/cib/index.ts";
 import { FakeDaemon, sampleConfiguration } from "./fake-daemon.ts";
-
-/** A terminal that remembers: `out` is standard output, `said` the messages. */
-class TestTerminal implements Terminal {
-  readonly interactive = false;
-  readonly color = false;
-  out_: string[] = [];
-  said: string[] = [];
-  write(text: string): void {
-    this.out_.push(text);
-  }
-  out(line: string): void {
-    this.out_.push(line);
-  }
-  error(message: string): void {
-    this.said.push(`ERROR: ${message}`);
-  }
-  warn(message: string): void {
-    this.said.push(`WARNING: ${message}`);
-  }
-  info(message: string): void {
-    this.said.push(`INFO: ${message}`);
-  }
-  async confirm(_question: string, safe: boolean): Promise<boolean> {
-    return safe;
-  }
-}
+import { TestTerminal } from "./test-terminal.ts";
 
 describe("levels over the API", () => {
   let daemon: FakeDaemon;

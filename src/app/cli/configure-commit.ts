@@ -22,13 +22,15 @@ const STRUCTURAL: ReadonlySet<string> = new Set(["SCHEMA", "DUPLICATE_ID", "MISS
 
 /**
  * Verifies and sends what changed. Edits of other people to other objects do not matter; to the same object they stop
- * the commit, and the difference is told. Returns false when nothing was committed that should have been.
+ * the commit, and the difference is told. With `epoch` only while the cluster's configuration is of that epoch. Returns
+ * false when nothing was committed that should have been.
  */
 export async function commitSession(
   session: EditSession,
   store: ConfigurationStore,
   context: CliContext,
   force: boolean,
+  epoch?: number,
 ): Promise<boolean> {
   if (!session.hasChanges) {
     context.terminal.info("nothing to commit: nothing changed");
@@ -43,7 +45,7 @@ export async function commitSession(
   }
   const edits = session.edits();
   try {
-    await store.commit(edits, force);
+    await store.commit(edits, force, epoch);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const current = (await store.read()).configuration;

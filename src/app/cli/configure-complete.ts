@@ -56,7 +56,9 @@ function candidates(before: readonly string[], last: string, configuration: Elem
     case "load":
       return plain(["xml", "replace", "update", "push"]);
     case "commit":
-      return plain(["force"]);
+      return plain(["force", "--plan"]);
+    case "plan":
+      return plain(["--json"]);
     case "get_property":
       return options();
     case "property":

@@ -17,6 +17,7 @@ import { commitSession, tellFindings } from "./configure-commit.ts";
 import { completeConfigure } from "./configure-complete.ts";
 import { CONFIGURE_HELP } from "./configure-help.ts";
 import { readSource, runEditor, runFilter, writeTarget } from "./configure-host.ts";
+import { commitWords, planSession } from "./configure-plan.ts";
 import { type CliContext, CommandError, type Completion, type Level } from "./level.ts";
 import { runningResources } from "./running.ts";
 import { type ConfigurationStore, openStore } from "./store.ts";
@@ -24,7 +25,13 @@ import { type ConfigurationStore, openStore } from "./store.ts";
 /** Values of these names are hidden on a screen; what is saved or piped keeps them. */
 const OBSCURED = ["passw*"];
 
-type Open = { readonly session: EditSession; readonly store: ConfigurationStore; readonly key: string };
+type Open = {
+  readonly session: EditSession;
+  readonly store: ConfigurationStore;
+  readonly key: string;
+  /** A plan was asked for, or refused: from then on only a `commit` that is typed commits, not the end of a batch. */
+  held: boolean;
+};
 
 /** The `configure` level: an editing session over the store that the options name, opened at the first command. */
 export class ConfigureLevel {
@@ -60,7 +67,7 @@ export class ConfigureLevel {
         return object !== undefined && [...walk(object.element)].some((each) => running.has(idOf(each) ?? ""));
       },
     });
-    this.#open = { session, store, key };
+    this.#open = { session, store, key, held: false };
     return this.#open;
   }
 
@@ -144,14 +151,19 @@ export class ConfigureLevel {
     switch (command) {
       case "show":
         return this.#show(words, session, context);
-      case "commit": {
-        const force = context.options.force || words.includes("force") || words.includes("--force");
-        return commitSession(session, store, context, force);
-      }
+      case "commit":
+        open.held ||= words.some((word) => word.startsWith("--plan"));
+        if (!(await commitWords(words, open, context))) return false;
+        open.held = false;
+        return true;
+      case "plan":
+        open.held = true;
+        return planSession(words, session, context);
       case "verify":
         return tellFindings(session.verify(), context);
       case "refresh":
         session.restart((await store.read()).configuration);
+        open.held = false;
         return true;
       case "load":
         return load(words, session, context);
@@ -197,6 +209,11 @@ export class ConfigureLevel {
       context.mode === "interactive" &&
       !(await context.terminal.confirm("There are changes pending. Do you want to commit them", true))
     ) {
+      this.#open = null;
+      return true;
+    }
+    if (context.mode !== "interactive" && open.held) {
+      context.terminal.info("not committed: a plan was asked for, and only `commit` or `commit --plan ID` carries it out");
       this.#open = null;
       return true;
     }

@@ -1,26 +1,49 @@
 import type { Element } from "../../core/cib/index.ts";
 import { type PlannedChange, type PlannedEffect, planChange } from "../../core/whatif/index.ts";
 import { expectWords, parseArguments } from "./arguments.ts";
-import { cibInQuestion, md5 } from "./explain.ts";
+import { type Asked, cibInQuestion, md5 } from "./explain.ts";
 import { type CliContext, type Command, CommandError } from "./level.ts";
 import { asRecord } from "./store.ts";
 import { alignColumns, formatMs } from "./text.ts";
 
+/** What a plan starts from: the CIB as it is, and the epoch of its configuration. */
+export type PlanBasis = Asked & { readonly epoch: number };
+
+/** The cluster as it is, whatever shadow is in use; with a plain file, that file. */
+export async function planBasis(context: CliContext): Promise<PlanBasis> {
+  const real = { ...context, options: { ...context.options, shadow: null } };
+  const asked = await cibInQuestion(real, undefined);
+  if (context.options.cibFile !== null) return { ...asked, epoch: 0 };
+  const status = asRecord(await (await context.api()).request("status"));
+  return { ...asked, epoch: Number(status["epoch"] ?? 0) };
+}
+
+/** The CIB with another configuration. */
+export function withConfiguration(cib: Element, configuration: Element): Element {
+  return { ...cib, children: cib.children.map((child) => (child.name === "configuration" ? configuration : child)) };
+}
+
+/** What happens when the basis gets this CIB. */
+export function planFrom(basis: PlanBasis, wanted: Element): PlannedChange {
+  return planChange(basis.cib, wanted, basis.epoch, { nowMs: basis.nowMs, hash: md5 });
+}
+
 /** What would happen if the shadow in use were committed now; without one, what the cluster is about to do. */
-async function planOf(context: CliContext): Promise<PlannedChange> {
+export async function planOf(context: CliContext): Promise<PlannedChange> {
   if (context.options.cibFile !== null && context.options.shadow === null) {
     throw new CommandError("a plan is about a cluster; for a file use `quorate simulate --xml-file`");
   }
-  const status = asRecord(await (await context.api()).request("status"));
-  const live = await cibInQuestion({ ...context, options: { ...context.options, shadow: null, cibFile: null } }, undefined);
-  const wanted: Element = context.options.shadow === null ? live.cib : (await cibInQuestion(context, undefined)).cib;
-  return planChange(live.cib, wanted, Number(status["epoch"] ?? 0), { nowMs: live.nowMs, hash: md5 });
+  const basis = await planBasis({ ...context, options: { ...context.options, cibFile: null } });
+  return planFrom(basis, context.options.shadow === null ? basis.cib : (await cibInQuestion(context, undefined)).cib);
 }
 
-/** Fails unless the plan is still the one of that id: the configuration or what would be done has changed. */
-export async function requirePlan(context: CliContext, id: string): Promise<void> {
-  const plan = await planOf(context);
+/**
+ * Fails unless the plan is still the one of that id: the configuration or what would be done has changed. Gives the epoch
+ * that the commit must meet.
+ */
+export function requirePlan(plan: PlannedChange, id: string): number {
   if (plan.id !== id) throw new CommandError(`the plan is ${plan.id} now, not ${id}: look at \`plan\` again`);
+  return plan.epoch;
 }
 
 /** `plan` at the root. */
@@ -32,24 +55,26 @@ export const planCommand: Command = {
     const { words, flag } = parseArguments(args, { json: "flag" }, "plan [--json]");
     expectWords(words, 0, 0, "plan [--json]");
     const plan = await planOf(context);
+    const { shadow } = context.options;
+    const command = shadow === null ? null : `quorate cib commit ${shadow} --plan ${plan.id}`;
     if (flag("json")) context.terminal.out(JSON.stringify(plan, null, 2));
-    else for (const line of renderPlan(plan, context.options.shadow)) context.terminal.out(line);
+    else for (const line of renderPlan(plan, command)) context.terminal.out(line);
     return true;
   },
 };
 
 const MARKS = { added: "+", changed: "~", deleted: "-" } as const;
 
-function renderPlan(plan: PlannedChange, shadow: string | null): string[] {
+/** The plan for people. `command` carries it out; null: there is nothing to carry out, so no edits are listed. */
+export function renderPlan(plan: PlannedChange, command: string | null): string[] {
   const none = (lines: string[]): string[] => (lines.length === 0 ? ["  (none)"] : lines);
   const edits = plan.edits.map((edit) => `  ${MARKS[edit.change]} ${edit.section} ${edit.id}`);
   const effects = alignColumns(plan.effects.map(effectRow)).map((line) => `  ${line}`);
   const actions = plan.actions.map((action, index) => `  ${String(index + 1).padStart(3)}. ${action}`);
   const lines = [`Plan ${plan.id}`];
-  if (shadow !== null) lines.push("", "Changed objects:", ...none(edits));
+  if (command !== null) lines.push("", "Changed objects:", ...none(edits));
   lines.push("", "What happens:", ...none(effects), "", "Actions in order:", ...none(actions));
-  if (shadow !== null)
-    lines.push("", `\`quorate cib commit ${shadow} --plan ${plan.id}\` does this, and nothing if it has become another plan.`);
+  if (command !== null) lines.push("", `\`${command}\` does this, and nothing if it has become another plan.`);
   return lines;
 }
 

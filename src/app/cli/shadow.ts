@@ -124,12 +124,13 @@ const commit: Command = {
     const { words, text } = parseArguments(args, { plan: "text" }, "commit [NAME] [--plan ID]");
     const name = chosen(words, context, "commit [NAME] [--plan ID]");
     const path = existing(name);
-    const plan = text("plan");
-    if (plan !== undefined)
-      await (await import("./plan.ts")).requirePlan({ ...context, options: { ...context.options, shadow: name } }, plan);
+    const wanted = text("plan");
+    const plans = wanted === undefined ? null : await import("./plan.ts");
+    const planned = { ...context, options: { ...context.options, shadow: name } };
+    const epoch = plans === null ? undefined : plans.requirePlan(await plans.planOf(planned), wanted!);
     const shadow = childOf(readCibFile(path), "configuration") ?? element("configuration");
     const live = liveStore(context);
-    await live.commit(editsBetween((await live.read()).configuration, shadow), context.options.force);
+    await live.commit(editsBetween((await live.read()).configuration, shadow), context.options.force, epoch);
     await context.afterChange();
     return true;
   },

@@ -11,8 +11,11 @@ export interface ConfigurationStore {
   /** True when a commit changes a running cluster. */
   readonly live: boolean;
   read(): Promise<StoredCib>;
-  /** Applies all edits or none. Throws `CIB_CONFLICT` when an object changed since it was read; `force` overrides. */
-  commit(edits: readonly ConfigurationEdit[], force: boolean): Promise<void>;
+  /**
+   * Applies all edits or none. Throws `CIB_CONFLICT` when an object changed since it was read; `force` overrides. With
+   * `epoch` only while the cluster's configuration is of that epoch (`PLAN_STALE`); files have none and do not look at it.
+   */
+  commit(edits: readonly ConfigurationEdit[], force: boolean, epoch?: number): Promise<void>;
 }
 
 /** The configuration of the cluster, through the daemon. */
@@ -31,10 +34,10 @@ export function liveStore(context: CliContext): ConfigurationStore {
       };
       return { configuration, status: cib.children.find((child) => child.name === "status") ?? null };
     },
-    commit: async (edits, force) => {
+    commit: async (edits, force, epoch) => {
       if (edits.length === 0) return;
       const api = await context.api();
-      await api.request("config.commit", force ? { edits, force } : { edits });
+      await api.request("config.commit", { edits, ...(force ? { force } : {}), ...(epoch === undefined ? {} : { epoch }) });
     },
   };
 }
@@ -60,6 +63,6 @@ function lazyStore(name: string, load: () => Promise<ConfigurationStore>): Confi
     name,
     live: false,
     read: async () => (await load()).read(),
-    commit: async (edits, force) => (await load()).commit(edits, force),
+    commit: async (edits, force, epoch) => (await load()).commit(edits, force, epoch),
   };
 }

@@ -127,6 +127,9 @@ function noteForced(state: CibState): Change {
 }
 
 function editConfiguration(state: CibState, command: Extract<Command, { kind: "config.edit" }>): Change {
+  if (command.ifEpoch !== undefined && command.ifEpoch !== state.epoch) {
+    return refused("PLAN_STALE", `the configuration is of epoch ${state.epoch} now, no longer ${command.ifEpoch}`);
+  }
   const outcome = applyEdits(state.sections, command.edits);
   if ("refusal" in outcome) return refused(outcome.refusal.code, outcome.refusal.message);
   const edited: CibState = { ...state, sections: outcome.sections, epoch: state.epoch + 1, policyFailure: null };

@@ -121,7 +121,8 @@ export type Command =
     }
   | { readonly kind: "session.open" }
   | { readonly kind: "session.close"; readonly client: number }
-  | { readonly kind: "config.edit"; readonly edits: readonly ConfigurationEdit[] }
+  /** `ifEpoch`: only while the configuration is of this epoch (a plan that was looked at is carried out, or nothing). */
+  | { readonly kind: "config.edit"; readonly edits: readonly ConfigurationEdit[]; readonly ifEpoch?: number }
   /** A witness votes and stores; it has no place in the configuration's nodes, so nothing is ever placed there. */
   | { readonly kind: "node.join"; readonly node: string; readonly memberId: MemberId; readonly witness?: boolean }
   /** How many votes the operators want the node to have; 0: it stays a learner. */

@@ -134,7 +134,7 @@ export class Requests {
       case "fencing.history":
         return this.#fencingHistory(id, params.optionalText("node"));
       case "config.commit":
-        return this.#commit(id, params.edits("edits"), params.flag("force", false));
+        return this.#commit(id, params.edits("edits"), params.flag("force", false), params.optionalNumber("epoch"));
       case "resource.cleanup":
       case "resource.refresh":
         return this.#cleanup(id, params, method === "resource.refresh" ? "all" : "failures");
@@ -274,8 +274,9 @@ export class Requests {
    * Rehearses, then proposes. A refusal must be one of the present: this node may lag behind (after a restart, behind a
    * slow link), and a conflict with what was so long ago is none. So what fails is rehearsed once more on a confirmed state.
    */
-  #commit(id: number, edits: readonly ConfigurationEdit[], force: boolean, confirmed = false): unknown {
-    const propose = (): void => this.#write(id, [{ kind: "config.edit", edits }], edits);
+  #commit(id: number, edits: readonly ConfigurationEdit[], force: boolean, epoch: number | null, confirmed = false): unknown {
+    const command: Command = epoch === null ? { kind: "config.edit", edits } : { kind: "config.edit", edits, ifEpoch: epoch };
+    const propose = (): void => this.#write(id, [command], edits);
     if (force || !this.plannerUp) {
       if (!force)
         throw new RequestError("POLICY_WORKER_DOWN", "the policy worker is not running, so this change cannot be rehearsed", {
@@ -287,7 +288,7 @@ export class Requests {
     this.#planner.set(context, (message) => {
       if (message.kind !== "rehearsed") return;
       if (message.problem === null) return propose();
-      if (!confirmed) return this.#upToDate(id, () => this.#commit(id, edits, force, true));
+      if (!confirmed) return this.#upToDate(id, () => this.#commit(id, edits, force, epoch, true));
       this.#fail(
         id,
         new RequestError(message.problem.code, message.problem.message, {
@@ -330,7 +331,7 @@ export class Requests {
     if (object === undefined) throw unknownNode(node.name);
     const after = withNodeAttribute(object.element, name, value);
     if (canonicalText(after) === canonicalText(object.element)) return this.#finish(id, this.#position());
-    this.#commit(id, [{ section: "nodes", id: node.id, before: canonicalText(object.element), after }], false);
+    this.#commit(id, [{ section: "nodes", id: node.id, before: canonicalText(object.element), after }], false, null);
   }
 
   #fence(id: number, node: NodeStatus, action: "off" | "reboot"): void {

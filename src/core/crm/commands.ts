@@ -19,6 +19,7 @@ export const CONFIGURE_COMMANDS: readonly string[] = [
   "erase",
   "commit",
   "verify",
+  "plan",
   "load",
   "save",
   "get_property",
