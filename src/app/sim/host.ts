@@ -10,12 +10,13 @@ import {
   type ToPlanner,
 } from "../../core/controller/index.ts";
 import type { AgentAction, AgentOutcome, FromGuardian } from "../../core/ports/index.ts";
-import { type Configuration, createRaft, type Message } from "../../core/raft/index.ts";
+import type { Configuration, Message } from "../../core/raft/index.ts";
 import { createRaftStore, openRaftStore, type RaftStore, type StoreWrite } from "../../io/storage/index.ts";
 import { createNodeShell, type NodeShell, proposalCodec, sizeOfProposal, snapshotCodec } from "../daemon/index.ts";
 import { VirtualServices } from "./agents.ts";
 import { createSimulatedDisk, type SimulatedDisk } from "./disk.ts";
 import { GuardianMemory, VirtualGuardian } from "./guardian.ts";
+import { probedRaft } from "./probe.ts";
 import { HostClock, VirtualProcess, type VirtualTime } from "./time.ts";
 
 export const CLUSTER_ID = "00000000000000aa";
@@ -25,6 +26,10 @@ export type SeededFault = "vote-not-persisted" | "ack-before-sync" | "uncommitte
 
 /** What a host tells the world; invariants and the trace listen. */
 export type HostEvents = {
+  /** What the host's core shows may have changed. */
+  onTouched(host: VirtualHost): void;
+  /** Promises of the host are under way: they settle before anything else happens. */
+  onPromise(): void;
   send(from: VirtualHost, to: MemberId, message: Message<Proposal>): void;
   onEntries(host: VirtualHost, entries: readonly PlannerEntry[]): void;
   onSave(host: VirtualHost, write: StoreWrite<Proposal>): void;
@@ -97,7 +102,11 @@ export class VirtualHost {
     this.clock = new HostClock(options.time, 1_000 + options.random.below(1_000_000));
     this.disk = createSimulatedDisk({
       random: seededRandom(options.random.nextUint32()),
-      schedule: (delayMs, then) => options.time.after(delayMs, "disk", then),
+      schedule: (delayMs, then) =>
+        options.time.after(delayMs, "disk", () => {
+          options.events.onPromise();
+          then();
+        }),
       syncMs: { min: 0, max: 2 },
     });
     this.services = new VirtualServices(seededRandom(options.random.nextUint32()), (resource, active) =>
@@ -179,6 +188,7 @@ export class VirtualHost {
     const process = new VirtualProcess("daemon");
     this.daemon = process;
     this.#starts += 1;
+    this.#options.events.onPromise();
     void this.#open(process).catch((error: unknown) => {
       if (this.daemon === process) this.#options.events.onFatal(this, error);
     });
@@ -242,7 +252,15 @@ export class VirtualHost {
         restored,
         state: bytes === null ? emptyState() : snapshotCodec.decode(bytes),
         sizeOf: sizeOfProposal,
-        createRaft,
+        createRaft: probedRaft(
+          {},
+          {
+            onTouched: () => events.onTouched(this),
+            onReady: (_, owesWrite) => {
+              if (owesWrite) events.onPromise();
+            },
+          },
+        ),
         ...(this.#starts === 1 ? { restartWait: false } : {}),
       },
       this.#adapters(process, this.#watched(store)),
@@ -256,7 +274,7 @@ export class VirtualHost {
   #watched(store: RaftStore<Proposal>): RaftStore<Proposal> {
     const { seededFault, events } = this.#options;
     return {
-      ...bound(store),
+      ...bound(store, events.onPromise),
       identity: store.identity,
       save: (write) => {
         const kept =
@@ -301,6 +319,7 @@ export class VirtualHost {
       },
       guardian: {
         run: (request) => {
+          events.onPromise();
           if (this.guardian === null) return false;
           this.#lastRun = { kind: "run", ...request };
           say({ kind: "run", ...request });
@@ -390,17 +409,21 @@ export class VirtualHost {
 }
 
 /** The store's methods as plain functions: it has private fields, so a spread alone would lose its `this`. */
-function bound(store: RaftStore<Proposal>): Omit<RaftStore<Proposal>, "identity" | "save"> {
+function bound(store: RaftStore<Proposal>, onPromise: () => void): Omit<RaftStore<Proposal>, "identity" | "save"> {
+  const told = <T>(work: Promise<T>): Promise<T> => {
+    onPromise();
+    return work;
+  };
   return {
-    keepChunks: (chunks) => store.keepChunks(chunks),
-    verifySnapshot: (meta) => store.verifySnapshot(meta),
-    takeSnapshot: (meta, bytes) => store.takeSnapshot(meta, bytes),
-    loadSnapshot: () => store.loadSnapshot(),
-    compact: (to) => store.compact(to),
-    readSnapshot: (last, offset, length) => store.readSnapshot(last, offset, length),
+    keepChunks: (chunks) => told(store.keepChunks(chunks)),
+    verifySnapshot: (meta) => told(store.verifySnapshot(meta)),
+    takeSnapshot: (meta, bytes) => told(store.takeSnapshot(meta, bytes)),
+    loadSnapshot: () => told(store.loadSnapshot()),
+    compact: (to) => told(store.compact(to)),
+    readSnapshot: (last, offset, length) => told(store.readSnapshot(last, offset, length)),
     snapshot: () => store.snapshot(),
     oldestWriteAgeMs: () => store.oldestWriteAgeMs(),
     stats: () => store.stats(),
-    close: () => store.close(),
+    close: () => told(store.close()),
   };
 }

@@ -26,8 +26,8 @@ export type Invariant = {
   readonly onApplied?: (world: World, applied: AppliedCommand) => void;
   readonly onSpawn?: (world: World, host: VirtualHost, facts: SpawnFacts) => void;
   readonly onService?: (world: World, host: VirtualHost, resource: string, active: boolean) => void;
-  /** After every event of the virtual world. */
-  readonly after?: (world: World) => void;
+  /** After every event of the virtual world; `touched` = hosts whose core took part in it. */
+  readonly after?: (world: World, touched: ReadonlySet<VirtualHost>) => void;
 };
 
 export class Violation extends Error {

@@ -7,6 +7,7 @@ import { exited } from "./agents.ts";
 import { type HostEvents, type SeededFault, VirtualHost } from "./host.ts";
 import { type AppliedCommand, type Invariant, Violation } from "./invariant.ts";
 import { VirtualNetwork } from "./network.ts";
+import { textOf } from "./text-of.ts";
 import { VirtualTime } from "./time.ts";
 import type { Trace } from "./trace.ts";
 
@@ -49,6 +50,9 @@ export class World {
   #replica: CibState = emptyState();
   #nextRequest = 1;
   #violation: Violation | null = null;
+  /** Hosts whose core was fed since the invariants last looked. */
+  readonly #touched = new Set<VirtualHost>();
+  #unsettled = false;
   #crash: { readonly host: string; readonly error: unknown } | null = null;
 
   constructor(options: WorldOptions) {
@@ -124,11 +128,16 @@ export class World {
     await settled();
     while (!stop()) {
       const what = this.time.step(untilMs);
-      await settled();
+      // Most events are heartbeats that leave no promise behind; a turn of the event loop costs more than they do.
+      if (this.#unsettled) {
+        this.#unsettled = false;
+        await settled();
+      }
       if (this.#violation !== null) throw this.#violation;
       if (this.#crash !== null) throw new Violation("CRASH", `${this.#crash.host}: ${describe(this.#crash.error)}`);
       if (what === null) return;
-      for (const invariant of this.#options.invariants) invariant.after?.(this);
+      for (const invariant of this.#options.invariants) invariant.after?.(this, this.#touched);
+      this.#touched.clear();
     }
   }
 
@@ -173,6 +182,10 @@ export class World {
       for (const invariant of this.#options.invariants) tell(invariant);
     };
     return {
+      onTouched: (host) => this.#touched.add(host),
+      onPromise: () => {
+        this.#unsettled = true;
+      },
       send: (from, to, message) => {
         each((invariant) => invariant.onSend?.(this, from, to, message));
         this.network.send(from.member, to, message);
@@ -265,7 +278,7 @@ export class World {
   /** Keeps the world's own replica of the log, and holds everybody's entries against the first one seen. */
   #observe(host: VirtualHost, entries: readonly PlannerEntry[]): void {
     for (const { index, proposal } of entries) {
-      const text = JSON.stringify(proposal);
+      const text = proposal === null ? "null" : textOf(proposal);
       const known = this.#proposals.get(index);
       if (known === undefined) {
         this.#proposals.set(index, text);

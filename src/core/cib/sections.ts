@@ -95,13 +95,26 @@ export function renderConfiguration(state: Pick<CibState, "sections">): Element 
   return rendered;
 }
 
-/** A cluster property by its current name, then by its old ones; sets in document order, the first value wins. */
-export function propertyOf(state: Pick<CibState, "sections">, ...names: readonly string[]): string | undefined {
-  const sets = childrenOf(renderSection("crm_config", state.sections.crm_config), "cluster_property_set");
-  for (const name of names) {
-    for (const set of sets) {
-      for (const pair of childrenOf(set, "nvpair")) if (attributeOf(pair, "name") === name) return attributeOf(pair, "value");
+/** Properties are asked for on every tick of every node, and change seldom. */
+const propertyCache = new WeakMap<SectionState, ReadonlyMap<string, string | undefined>>();
+
+function propertiesOf(section: SectionState): ReadonlyMap<string, string | undefined> {
+  const known = propertyCache.get(section);
+  if (known !== undefined) return known;
+  const values = new Map<string, string | undefined>();
+  for (const set of childrenOf(renderSection("crm_config", section), "cluster_property_set")) {
+    for (const pair of childrenOf(set, "nvpair")) {
+      const name = attributeOf(pair, "name");
+      if (name !== undefined && !values.has(name)) values.set(name, attributeOf(pair, "value"));
     }
   }
-  return undefined;
+  propertyCache.set(section, values);
+  return values;
+}
+
+/** A cluster property by its current name, then by its old ones; sets in document order, the first value wins. */
+export function propertyOf(state: Pick<CibState, "sections">, ...names: readonly string[]): string | undefined {
+  const values = propertiesOf(state.sections.crm_config);
+  const name = names.find((one) => values.has(one));
+  return name === undefined ? undefined : values.get(name);
 }

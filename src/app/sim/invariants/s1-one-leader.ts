@@ -5,8 +5,8 @@ export function oneLeader(): Invariant {
   return {
     id: "S1",
     rule: "one leader per term",
-    after: (world) => {
-      for (const { name, shell } of world.hosts) {
+    after: (world, touched) => {
+      for (const { name, shell } of touched) {
         const raft = shell?.core.raftStatus;
         if (raft?.role !== "leader") continue;
         const known = leaders.get(raft.term);

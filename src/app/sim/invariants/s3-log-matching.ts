@@ -1,4 +1,5 @@
 import type { Invariant } from "../invariant.ts";
+import { textOf } from "../text-of.ts";
 
 /** By induction: an entry with the same index and term is the same entry, and follows one of the same term everywhere. */
 export function logMatching(): Invariant {
@@ -11,7 +12,7 @@ export function logMatching(): Invariant {
       let before: number | null = null;
       for (const entry of entries) {
         const key = `${entry.index}/${entry.term}`;
-        const text = entry.kind === "data" ? JSON.stringify(entry.data) : entry.kind;
+        const text = entry.kind === "data" ? textOf(entry.data) : entry.kind;
         const known = content.get(key);
         if (known === undefined) content.set(key, text);
         else if (known !== text) world.violated("S3", `${host.name} stores another entry ${entry.index} of term ${entry.term}`);

@@ -8,8 +8,8 @@ export function leaderCompleteness(): Invariant {
   return {
     id: "S4",
     rule: "a committed entry is in every later leader's log",
-    after: (world) => {
-      for (const { name, shell } of world.hosts) {
+    after: (world, touched) => {
+      for (const { name, shell } of touched) {
         if (shell === null) continue;
         const { raft, raftStatus: status, state } = shell.core;
         if (status.role === "leader" && checked.get(name) !== status.term) {

@@ -11,8 +11,8 @@ export function sameState(): Invariant {
   return {
     id: "S5",
     rule: "all members apply the same entry with the same outcome at each index",
-    after: (world) => {
-      for (const { name, shell } of world.hosts) {
+    after: (world, touched) => {
+      for (const { name, shell } of touched) {
         const state = shell?.core.state;
         if (state === undefined || state.index % SAMPLE !== 0 || stood.get(name) === state.index) continue;
         stood.set(name, state.index);

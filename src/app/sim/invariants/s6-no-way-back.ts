@@ -27,8 +27,8 @@ export function noWayBack(): Invariant {
         );
       }
     },
-    after: (world) => {
-      for (const { name, shell } of world.hosts) {
+    after: (world, touched) => {
+      for (const { name, shell } of touched) {
         if (shell === null) continue;
         const { commit } = shell.core.raftStatus;
         if (commit < (commits.get(name) ?? 0)) world.violated("S6", `the commit index of ${name} went back to ${commit}`);
