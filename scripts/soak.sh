@@ -31,6 +31,7 @@ stage everything npm test --silent
 stage simulator bash scripts/sim-seeds.sh 100000 "$seeds"
 stage flips env FLIPS=2000 bash -c 'node --test dist/test/storage/flips.test.js | tee /dev/stderr | awk "/^# pass/ {p=\$3} /^# fail/ {f=\$3} END {print p+0 \" passed, \" f+0 \" failed\"}"'
 if [ -f dist/test/policy/fuzz/main.js ]; then stage fuzz-policy node dist/test/policy/fuzz/main.js --cases "$fuzz"; fi
+stage explain node dist/test/policy/conformance/explain-main.js --questions all
 stage fuzz-crm node dist/test/crm/fuzz-main.js 20000 1
 if [ -x scripts/chaos.sh ]; then stage chaos bash scripts/chaos.sh --scenario all; fi
 echo "$passed passed, $failed failed"

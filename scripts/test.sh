@@ -59,6 +59,7 @@ export -f run_tests
 stage unit 600 bash -c 'run_tests --test-concurrency=2 "$@"' - "${unit[@]}"
 stage conformance-raft 120 node dist/test/raft/conformance/main.js
 stage conformance-policy 240 node dist/test/policy/conformance/main.js
+stage conformance-explain 240 node dist/test/policy/conformance/explain-main.js
 stage conformance-cli 240 node dist/test/crm/conformance/main.js
 # States and actions; in the order of probes (L3) two of these 300 still differ: docs/conformance.md.
 stage fuzz-policy 240 node dist/test/policy/fuzz/main.js --cases 300 --level L1,L2

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { type Element, upgradeCib } from "../../src/core/cib/index.ts";
+import { childOf, type Element, idOf, upgradeCib } from "../../src/core/cib/index.ts";
 import { schedule } from "../../src/core/policy/index.ts";
-import { applyChange, explain, explainModel, proposeChanges, totalOf } from "../../src/core/whatif/index.ts";
+import { applyChange, explain, explainModel, inject, placesAfter, proposeChanges, totalOf } from "../../src/core/whatif/index.ts";
 import { parseXml } from "../../src/io/xml/index.ts";
 import { generateCib } from "./fuzz/generate.ts";
 
@@ -61,6 +61,73 @@ test("the smallest change: start what is disabled", () => {
   assert.deepEqual(proposeChanges(cib, NOW_MS, md5, "A")?.changes, [
     { kind: "set-meta", resource: "A", name: "target-role", value: "Started" },
   ]);
+});
+
+/** Each obstacle alone, and the one change that takes it away. */
+const OBSTACLES: readonly {
+  readonly name: string;
+  readonly cib: () => Element;
+  readonly node: string;
+  readonly changes: readonly unknown[];
+}[] = [
+  {
+    name: "an ordering whose first resource is disabled",
+    cib: () =>
+      cluster(
+        dummy("A", '<meta_attributes id="m"><nvpair id="m1" name="target-role" value="Stopped"/></meta_attributes>') + dummy("B"),
+        '<rsc_order id="ab" first="A" then="B"/><rsc_location id="b2" rsc="B" node="n2" score="5"/>',
+      ),
+    node: "n2",
+    changes: [{ kind: "set-meta", resource: "A", name: "target-role", value: "Started" }],
+  },
+  {
+    name: "a ticket that was never heard of",
+    cib: () =>
+      cluster(
+        dummy("A"),
+        '<rsc_ticket id="t" ticket="site" rsc="A" loss-policy="stop"/><rsc_location id="a1" rsc="A" node="n1" score="5"/>',
+      ),
+    node: "n1",
+    changes: [{ kind: "grant-ticket", ticket: "site" }],
+  },
+  {
+    name: "a resource in maintenance that does not run",
+    cib: () => cluster(dummy("A", '<meta_attributes id="m"><nvpair id="m1" name="maintenance" value="true"/></meta_attributes>')),
+    node: "n1",
+    changes: [{ kind: "set-meta", resource: "A", name: "maintenance", value: "false" }],
+  },
+  {
+    name: "a colocation with something that is elsewhere",
+    cib: () =>
+      cluster(
+        dummy("A") + dummy("B"),
+        '<rsc_location id="la" rsc="A" node="n2" score="INFINITY"/><rsc_colocation id="ab" rsc="B" with-rsc="A" score="INFINITY"/><rsc_location id="lb" rsc="B" node="n1" score="5"/>',
+      ),
+    node: "n1",
+    changes: [{ kind: "drop-constraint", id: "ab" }],
+  },
+  {
+    name: "nothing but a preference for another node",
+    cib: () => cluster(dummy("A")),
+    node: "n2",
+    changes: [{ kind: "prefer", resource: "A", node: "n2" }],
+  },
+];
+
+for (const { name, cib, node, changes } of OBSTACLES) {
+  test(`the smallest change: ${name}`, () => {
+    const asked = cib();
+    const id = idOf(childOf(childOf(asked, "configuration")!, "resources")!.children.at(-1)!)!;
+    const proposal = proposeChanges(asked, NOW_MS, md5, id, node);
+    assert.deepEqual(proposal, { changes, node });
+    assert.ok(placesAfter(schedule(proposal.changes.reduce(applyChange, asked), NOW_MS, md5), id).includes(node));
+  });
+}
+
+test("a node that is away cannot be made to run anything", () => {
+  const away = cluster(dummy("A"));
+  const down = inject(away, [{ kind: "node-down", node: "n2" }], NOW_MS / 1000);
+  assert.equal(proposeChanges(down, NOW_MS, md5, "A", "n2"), null);
 });
 
 test("nothing to change where it runs already", () => {

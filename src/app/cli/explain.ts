@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 import { formatScore, unreachable } from "../../core/base/index.ts";
 import { type Element, element } from "../../core/cib/index.ts";
-import { upgradeCib } from "../../core/policy/index.ts";
+import { schedule, upgradeCib } from "../../core/policy/index.ts";
 import {
   type ExplainedInstance,
   type ExplainedNode,
-  explain,
+  explainModel,
   type Proposal,
   type ProposedChange,
-  proposeChanges,
+  proposeFrom,
 } from "../../core/whatif/index.ts";
 import { expectWords, parseArguments } from "./arguments.ts";
 import { type CliContext, type Command, CommandError } from "./level.ts";
@@ -55,9 +55,10 @@ export const explainCommand: Command = {
     expectWords(words, 1, 1, USAGE);
     const { cib, nowMs } = await cibInQuestion(context, text("xml-file"));
     const node = text("node") ?? null;
-    const explanation = explain(cib, nowMs, md5, words[0]!, node);
+    const plan = schedule(cib, nowMs, md5, { explain: true });
+    const explanation = explainModel(plan.model, words[0]!, node);
     const asked = node !== null || explanation.instances.every((instance) => instance.node === null);
-    const proposal = asked ? proposeChanges(cib, nowMs, md5, words[0]!, node) : undefined;
+    const proposal = asked ? proposeFrom(plan, { cib, nowMs, hash: md5 }, words[0]!, node) : undefined;
     if (flag("json")) {
       context.terminal.out(JSON.stringify(proposal === undefined ? explanation : { ...explanation, proposal }, null, 2));
       return true;

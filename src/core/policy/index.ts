@@ -42,5 +42,5 @@ export {
   roleName,
 } from "./model-values.ts";
 export { NodeTable } from "./node-table.ts";
-export { type Plan, readModel, schedule } from "./schedule.ts";
+export { type Placement, type Plan, place, readModel, schedule } from "./schedule.ts";
 export { CibError, type CibFault, ID_MAX_CHARS, validateCib } from "./validate.ts";

@@ -21,6 +21,8 @@ export type ScoreTerm = {
   readonly id: string | null;
   /** The resource through which a colocation acts. */
   readonly through: string | null;
+  /** What the cause names besides: a ticket, an operation; null: nothing. */
+  readonly detail: string | null;
   /** In the operator's words. */
   readonly text: string;
 };
@@ -129,7 +131,14 @@ export function totalOf(terms: readonly ScoreTerm[]): Score {
 
 function describeTerm(term: Term): ScoreTerm {
   const { cause } = term;
-  return { score: term.value, kind: cause.kind, id: cause.id ?? null, through: cause.through ?? null, text: describeCause(cause) };
+  return {
+    score: term.value,
+    kind: cause.kind,
+    id: cause.id ?? null,
+    through: cause.through ?? null,
+    detail: cause.detail ?? null,
+    text: describeCause(cause),
+  };
 }
 
 /** A cause in the operator's words. */

@@ -19,9 +19,10 @@ export {
   totalOf,
   unavailability,
 } from "./explain.ts";
-export { applyChange, PROPOSAL_RUNS_MAX, type Proposal, type ProposedChange, proposeChanges } from "./explain-changes.ts";
+export { applyChange, type ProposedChange } from "./explain-changes.ts";
 export { type Injection, inject } from "./inject.ts";
 export { type PlannedChange, type PlannedEdit, type PlannedEffect, planChange } from "./plan.ts";
+export { PROPOSAL_RUNS_MAX, type Proposal, placesAfter, proposeChanges, proposeFrom, type Question } from "./proposals.ts";
 export { type FinalState, finalState, nodeState, type SimulationResult, simulationResult } from "./report.ts";
 export { type Settled, settle } from "./settle.ts";
 export { describeAction, simulationText, statusLines, summaryText, type TextOptions } from "./text.ts";

@@ -5,26 +5,18 @@
  *
  * Without the shared data (QUORATE_SHARED, default ../shared) the run is skipped loudly, and fails with CI=true.
  */
-import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { upgradeCib } from "../../../src/core/cib/index.ts";
 import { readModel, schedule } from "../../../src/core/policy/index.ts";
 import { executeTransition, simulationResult } from "../../../src/core/whatif/index.ts";
-import { parseXml } from "../../../src/io/xml/index.ts";
+import { type Case, corpusRoot, md5, readCase, readCases } from "./corpus.ts";
 
 type Level = { readonly pass: boolean; readonly diff: readonly string[] };
 type Comparison = { readonly levels: Readonly<Record<string, Level>>; readonly error?: string };
 type Comparer = {
   readonly compare: (expected: unknown, got: unknown) => Comparison;
   readonly LEVELS: readonly string[];
-};
-type Case = {
-  readonly name: string;
-  readonly input: string;
-  readonly args: { readonly now: string | null };
-  readonly tags: readonly string[];
 };
 type Verdict = {
   readonly name: string;
@@ -36,27 +28,13 @@ type Verdict = {
 /** Levels that a case must pass; the summary is counted but not required. */
 const REQUIRED = ["L1", "L2", "L3", "L4", "L5"];
 
-const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
-
 function option(name: string): string | null {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? null : (process.argv[at + 1] ?? null);
 }
 
-function sharedRoot(): string {
-  return path.resolve(process.env["QUORATE_SHARED"] ?? path.join(process.cwd(), "..", "shared"), "conformance", "policy");
-}
-
-/** Effective time of a case: what it asks for, else what the CIB records, else the clock. */
-export function effectiveNowMs(now: string | null, recorded: string | undefined): number {
-  if (now !== null) return Date.parse(/[zZ]|[+-]\d{2}:?\d{2}$/.test(now) ? now : `${now.replace(" ", "T")}Z`);
-  const seconds = recorded === undefined ? Number.NaN : Number(recorded);
-  return Number.isFinite(seconds) ? seconds * 1000 : Date.now();
-}
-
 function simulate(root: string, wanted: Case): unknown {
-  const cib = upgradeCib(parseXml(readFileSync(path.join(root, wanted.input), "utf8")));
-  const nowMs = effectiveNowMs(wanted.args.now, cib.attributes["execution-date"]);
+  const { cib, nowMs } = readCase(root, wanted);
   const plan = schedule(cib, nowMs, md5, { scores: true });
   const { cib: after } = executeTransition(cib, plan.graph, { wallSec: Math.floor(Date.now() / 1000) });
   return simulationResult(plan, readModel(after, nowMs, md5));
@@ -95,7 +73,7 @@ function tagTable(verdicts: readonly Verdict[], levels: readonly string[]): stri
 }
 
 async function main(): Promise<void> {
-  const root = sharedRoot();
+  const root = corpusRoot();
   if (!existsSync(path.join(root, "cases"))) {
     console.log(`SKIPPED: no policy corpus at QUORATE_SHARED/conformance/policy`);
     console.log("0 passed, 0 failed");
@@ -109,8 +87,7 @@ async function main(): Promise<void> {
   const required = option("level") === null ? REQUIRED : levels;
   const diff = Number(option("diff") ?? 0);
   const verdicts: Verdict[] = [];
-  for (const file of readdirSync(path.join(root, "cases")).sort()) {
-    const wanted = JSON.parse(readFileSync(path.join(root, "cases", file), "utf8")) as Case;
+  for (const wanted of readCases(root)) {
     if (only !== null && !only.test(wanted.name)) continue;
     if (tag !== null && !wanted.tags.includes(tag)) continue;
     verdicts.push(judge(root, comparer, wanted, levels, diff));
