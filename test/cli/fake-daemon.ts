@@ -60,7 +60,10 @@ export class FakeDaemon implements ApiHandler {
   }
 
   async request(call: ApiCall): Promise<unknown> {
-    this.requests.push({ method: call.method, params: call.params });
+    if (call.method === "session.open") return { client: 1 };
+    if (call.method === "session.close") return {};
+    const { session: _, ...params } = call.params as { readonly session?: unknown };
+    this.requests.push({ method: call.method, params });
     const answer = this.answers.get(call.method);
     if (answer !== undefined) return answer(call.params);
     const cib = element("cib", { epoch: String(this.epoch) }, [this.configuration, this.status]);

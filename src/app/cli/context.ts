@@ -1,4 +1,4 @@
-import { type ApiClient, ApiFault, connectApi } from "../../io/api/index.ts";
+import { type ApiClient, ApiFault, connectApi, exactlyOnce } from "../../io/api/index.ts";
 import type { CliContext, CliMode, CliOptions } from "./level.ts";
 import { asRecord } from "./store.ts";
 import type { Terminal } from "./terminal.ts";
@@ -12,11 +12,10 @@ const WAIT_ROUND_MS = 30_000;
 /** A context of the process: one connection, opened at first use, closed by `close`. */
 export function openContext(terminal: Terminal, mode: CliMode, options: CliOptions): CliContext & { close(): void } {
   let client: Promise<ApiClient> | null = null;
-  const api = async (): Promise<ApiClient> => {
-    if (client !== null && !(await client).closed) return client;
-    client = connectApi({ kind: "unix", path: options.socketPath });
-    client.catch(() => {
+  const api = (): Promise<ApiClient> => {
+    client ??= connected(options.socketPath).catch((error: unknown) => {
       client = null;
+      throw error;
     });
     return client;
   };
@@ -36,6 +35,18 @@ export function openContext(terminal: Terminal, mode: CliMode, options: CliOptio
     },
   };
   return context;
+}
+
+/** A client whose changes happen exactly once. Throws at once when nobody listens; later it connects anew by itself. */
+async function connected(path: string): Promise<ApiClient> {
+  let first: ApiClient | null = await connectApi({ kind: "unix", path });
+  const connect = async (): Promise<ApiClient> => {
+    const open = first;
+    first = null;
+    return open ?? connectApi({ kind: "unix", path });
+  };
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  return exactlyOnce({ connect, nowMs: () => performance.now(), pause });
 }
 
 /** Waits until the transition that follows from the present state is done, however long that takes. */

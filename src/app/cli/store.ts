@@ -1,4 +1,5 @@
 import type { ConfigurationEdit, Element } from "../../core/cib/index.ts";
+import { commitEdits } from "../../io/api/index.ts";
 import type { CliContext } from "./level.ts";
 
 /** What a store read: the configuration, and the status where there is one (live, or a shadow made with it). */
@@ -37,7 +38,7 @@ export function liveStore(context: CliContext): ConfigurationStore {
     commit: async (edits, force, epoch) => {
       if (edits.length === 0) return;
       const api = await context.api();
-      await api.request("config.commit", { edits, ...(force ? { force } : {}), ...(epoch === undefined ? {} : { epoch }) });
+      await commitEdits(api, edits, { force, ...(epoch === undefined ? {} : { epoch }) });
     },
   };
 }

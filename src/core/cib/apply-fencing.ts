@@ -117,8 +117,8 @@ function recordOf(
   request: FencingRequest,
   facts: { readonly by: string; readonly ok: boolean; readonly detail: string | null },
 ): FencingRecord {
-  const { target, action, reason, source, requestedAtMs } = request;
-  return { target, action, reason, source, startedAtMs: requestedAtMs, finishedAtMs: state.clockMs, ...facts };
+  const { id, target, action, reason, source, requestedAtMs } = request;
+  return { request: id, target, action, reason, source, startedAtMs: requestedAtMs, finishedAtMs: state.clockMs, ...facts };
 }
 
 function adHocRecord(state: CibState, command: Of<"node.fenced">): FencingRecord {

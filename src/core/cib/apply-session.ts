@@ -46,6 +46,11 @@ export function applySession(state: CibState, index: LogIndex, origin: ProposalO
   return { state: touched(applied.state, { ...session, replies }), result: applied.result };
 }
 
+/** What the session answered to that command, or null: not run (as far as this state goes), or no longer kept. */
+export function replyTo(state: CibState, origin: ProposalOrigin): CommandResult | null {
+  return state.sessions.get(String(origin.client))?.replies.get(replyKey(origin.sequence)) ?? null;
+}
+
 function touched(state: CibState, session: Session): CibState {
   return { ...state, sessions: state.sessions.set(String(session.client), { ...session, lastUsedMs: state.clockMs }) };
 }

@@ -12,10 +12,12 @@ import { applyIntents, applyResults } from "./apply-intents.ts";
 import { applyCovers, applyDetach, applyForget, applyHello, applyJoin, applyLeave, applyLost, applyVotes } from "./apply-node.ts";
 import { applySession, closeIdleSessions, openSession } from "./apply-session.ts";
 import { applyToken, useToken } from "./apply-token.ts";
+import { applyUploadCommit, applyUploadDrop, applyUploadPart, dropIdleUploads } from "./apply-upload.ts";
 import { type Command, FEATURE_LEVEL_MAX, type Proposal } from "./commands.ts";
+import type { ConfigurationEdit } from "./edit.ts";
 import { dropCoverage } from "./kept.ts";
 import { accepted, type Change, refused } from "./outcome.ts";
-import { applyEdits } from "./sections.ts";
+import { applyEdits, EDITS_MAX, EDITS_STAGED_MAX } from "./sections.ts";
 import type { CibState, CommandResult } from "./state.ts";
 
 export type Applied = { readonly state: CibState; readonly result: CommandResult };
@@ -38,7 +40,7 @@ export function applyEmpty(state: CibState, index: LogIndex): CibState {
 
 function advance(state: CibState, index: LogIndex, atMs: number): CibState {
   const clockMs = Number.isFinite(atMs) ? Math.max(state.clockMs, Math.floor(atMs)) : state.clockMs;
-  return closeIdleSessions({ ...state, index, clockMs });
+  return dropIdleUploads(closeIdleSessions({ ...state, index, clockMs }));
 }
 
 function finish(before: CibState, index: LogIndex, change: Change): Applied {
@@ -57,8 +59,18 @@ function reduce(state: CibState, index: LogIndex, command: Command): Change {
       return openSession(state, index);
     case "session.close":
       return accepted({ ...state, sessions: state.sessions.delete(String(command.client)) }, { voidsPlans: false });
+    case "session.refuse":
+      return refused(command.code, command.message);
     case "config.edit":
-      return editConfiguration(state, command);
+      return editConfiguration(state, command.edits, { editsMax: EDITS_MAX, ifEpoch: command.ifEpoch });
+    case "upload.part":
+      return applyUploadPart(state, command);
+    case "upload.commit":
+      return applyUploadCommit(state, command, (edits) =>
+        editConfiguration(state, edits, { editsMax: EDITS_STAGED_MAX, ifEpoch: command.ifEpoch }),
+      );
+    case "upload.drop":
+      return applyUploadDrop(state, command.upload);
     case "node.join":
       return applyJoin(state, command);
     case "node.forget":
@@ -126,11 +138,13 @@ function noteForced(state: CibState): Change {
   return accepted({ ...state, cluster: { ...state.cluster, forcedAtMs: state.clockMs } }, { voidsPlans: true });
 }
 
-function editConfiguration(state: CibState, command: Extract<Command, { kind: "config.edit" }>): Change {
-  if (command.ifEpoch !== undefined && command.ifEpoch !== state.epoch) {
-    return refused("PLAN_STALE", `the configuration is of epoch ${state.epoch} now, no longer ${command.ifEpoch}`);
+type EditTerms = { readonly editsMax: number; readonly ifEpoch: number | undefined };
+
+function editConfiguration(state: CibState, edits: readonly ConfigurationEdit[], { editsMax, ifEpoch }: EditTerms): Change {
+  if (ifEpoch !== undefined && ifEpoch !== state.epoch) {
+    return refused("PLAN_STALE", `the configuration is of epoch ${state.epoch} now, no longer ${ifEpoch}`);
   }
-  const outcome = applyEdits(state.sections, command.edits);
+  const outcome = applyEdits(state.sections, edits, editsMax);
   if ("refusal" in outcome) return refused(outcome.refusal.code, outcome.refusal.message);
   const edited: CibState = { ...state, sections: outcome.sections, epoch: state.epoch + 1, policyFailure: null };
   return accepted(dropCoverage(edited), { voidsPlans: true });

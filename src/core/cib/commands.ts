@@ -121,8 +121,15 @@ export type Command =
     }
   | { readonly kind: "session.open" }
   | { readonly kind: "session.close"; readonly client: number }
+  /** Refused with this reason: a command that may be under way still and must not happen any more says so in its place. */
+  | { readonly kind: "session.refuse"; readonly code: "CIB_CONFLICT" | "CIB_INVALID" | "REHEARSAL_FAILED"; readonly message: string }
   /** `ifEpoch`: only while the configuration is of this epoch (a plan that was looked at is carried out, or nothing). */
   | { readonly kind: "config.edit"; readonly edits: readonly ConfigurationEdit[]; readonly ifEpoch?: number }
+  /** A part of a change that is too large for one entry; nothing of it is in force before `upload.commit`. */
+  | { readonly kind: "upload.part"; readonly upload: string; readonly number: number; readonly edits: readonly ConfigurationEdit[] }
+  /** Applies the edits of all parts as one change. `upload` is the hash of the parts' hashes, in their order. */
+  | { readonly kind: "upload.commit"; readonly upload: string; readonly parts: number; readonly ifEpoch?: number }
+  | { readonly kind: "upload.drop"; readonly upload: string }
   /** A witness votes and stores; it has no place in the configuration's nodes, so nothing is ever placed there. */
   | { readonly kind: "node.join"; readonly node: string; readonly memberId: MemberId; readonly witness?: boolean }
   /** How many votes the operators want the node to have; 0: it stays a learner. */

@@ -1,6 +1,8 @@
 export { type Applied, apply, applyEmpty, NO_INDEX } from "./apply.ts";
 export { sameAction } from "./apply-intents.ts";
 export { DETACH_MAX_MS, findMember, NODES_MAX, VOTES_MAX } from "./apply-node.ts";
+export { replyTo } from "./apply-session.ts";
+export { editsOfUpload, uploadHash, uploadPartHash } from "./apply-upload.ts";
 export type {
   ActionSpec,
   AttributeChange,
@@ -46,7 +48,7 @@ export {
   tsafeMs,
 } from "./queries.ts";
 export { CRM_FEATURE_SET, type RenderFacts, renderCib, renderStatus, SCHEMA } from "./render.ts";
-export { applyEdits, EDITS_MAX, propertyOf, renderConfiguration, renderSection } from "./sections.ts";
+export { applyEdits, EDITS_MAX, EDITS_STAGED_MAX, propertyOf, renderConfiguration, renderSection } from "./sections.ts";
 export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type SnapshotData } from "./snapshot.ts";
 export * from "./state.ts";
 export { upgradeCib } from "./upgrade.ts";

@@ -4,6 +4,8 @@ import type { CibState, ConfigurationObject, SectionState } from "./state.ts";
 
 /** Edits in one command. */
 export const EDITS_MAX = 10_000;
+/** Edits in one change that was uploaded in parts. */
+export const EDITS_STAGED_MAX = 200_000;
 
 /** What an edit run into; the whole command is then refused. */
 export type EditRefusal = { readonly code: "CIB_CONFLICT" | "CIB_INVALID"; readonly message: string };
@@ -12,8 +14,9 @@ export type EditRefusal = { readonly code: "CIB_CONFLICT" | "CIB_INVALID"; reado
 export function applyEdits(
   sections: Readonly<Record<Section, SectionState>>,
   edits: readonly ConfigurationEdit[],
+  editsMax = EDITS_MAX,
 ): { readonly sections: Readonly<Record<Section, SectionState>> } | { readonly refusal: EditRefusal } {
-  if (edits.length > EDITS_MAX) return { refusal: { code: "CIB_INVALID", message: `more than ${EDITS_MAX} edits in one command` } };
+  if (edits.length > editsMax) return { refusal: { code: "CIB_INVALID", message: `more than ${editsMax} edits in one command` } };
   const next: Record<Section, SectionState> = { ...sections };
   for (const edit of edits) {
     const refusal = checkEdit(sections, edit);

@@ -23,6 +23,7 @@ export function encodeSnapshot(state: CibState): SnapshotData {
     fencing: [...state.fencing],
     sessions: [...state.sessions].map(([key, session]) => [key, { ...session, replies: [...session.replies] }]),
     tokens: [...state.tokens],
+    uploads: [...state.uploads],
   };
   return { version: SNAPSHOT_VERSION, state: plain };
 }
@@ -38,13 +39,15 @@ function encodeNode(node: NodeStatus): unknown {
 /** The state that `encodeSnapshot` was given. The bytes were verified by their hash; a form we do not know stops the node. */
 export function decodeSnapshot(data: SnapshotData): CibState {
   invariant(data.version === SNAPSHOT_VERSION, `snapshot of form ${data.version}, this build reads ${SNAPSHOT_VERSION}`);
-  const plain = data.state as Omit<CibState, "sections" | "nodes" | "intents" | "fencing" | "sessions" | "tokens"> & {
+  const plain = data.state as Omit<CibState, "sections" | "nodes" | "intents" | "fencing" | "sessions" | "tokens" | "uploads"> & {
     readonly sections: Readonly<Record<Section, { readonly objects: Pairs<never>; readonly nextOrdinal: number }>>;
     readonly nodes: Pairs<unknown>;
     readonly intents: Pairs<never>;
     readonly fencing: Pairs<never>;
     readonly sessions: Pairs<Omit<Session, "replies"> & { readonly replies: Pairs<never> }>;
     readonly tokens: Pairs<never>;
+    /** Absent in snapshots of builds that did not know them. */
+    readonly uploads?: Pairs<never>;
   };
   const sections: Partial<Record<Section, SectionState>> = {};
   for (const name of SECTIONS) {
@@ -61,6 +64,7 @@ export function decodeSnapshot(data: SnapshotData): CibState {
       plain.sessions.map(([key, session]) => [key, { ...session, replies: PersistentMap.from(session.replies) }] as const),
     ),
     tokens: PersistentMap.from(plain.tokens),
+    uploads: PersistentMap.from(plain.uploads ?? []),
   };
 }
 

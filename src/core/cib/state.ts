@@ -1,6 +1,6 @@
 import { type Incarnation, type LogIndex, logIndex, type MemberId, PersistentMap } from "../base/index.ts";
 import type { ActionSpec, FencingAction, FencingAttempt, IntentDraft, NodeGuarantee, OperationStatus, StopSpec } from "./commands.ts";
-import { SECTIONS, type Section } from "./edit.ts";
+import { type ConfigurationEdit, SECTIONS, type Section } from "./edit.ts";
 import type { Element } from "./element.ts";
 
 /** Fencing records kept in the state; older ones are in the archive of applied entries. */
@@ -11,6 +11,12 @@ export const SESSIONS_MAX = 1024;
 export const SESSION_WINDOW = 64;
 /** A session unused for this long by the cluster clock is closed, milliseconds. */
 export const SESSION_IDLE_MAX_MS = 3_600_000;
+/** Staged uploads at once; the one unused for longest gives way. */
+export const UPLOADS_MAX = 4;
+/** Bytes of the parts of all staged uploads together; the ones unused for longest give way, then the part is refused. */
+export const UPLOAD_BYTES_MAX = 64 * 1024 * 1024;
+/** A staged upload that nobody goes on with is dropped after this long by the cluster clock, milliseconds. */
+export const UPLOAD_IDLE_MAX_MS = 600_000;
 /** Transient attributes of one node. */
 export const ATTRIBUTES_MAX = 4096;
 /** Resources with history on one node. */
@@ -145,6 +151,8 @@ export type FencingRequest = {
 };
 
 export type FencingRecord = {
+  /** Number of the request that this was the end of; absent when there was none. */
+  readonly request?: number;
   readonly target: string;
   readonly action: FencingAction;
   readonly reason: string;
@@ -157,6 +165,17 @@ export type FencingRecord = {
 };
 
 export type Session = { readonly client: number; readonly lastUsedMs: number; readonly replies: PersistentMap<CommandResult> };
+
+/** A part of a staged upload: its edits, the SHA-256 of their canonical text and that text's length. */
+export type UploadPart = { readonly hash: string; readonly sizeBytes: number; readonly edits: readonly ConfigurationEdit[] };
+
+/** A configuration change that arrives in parts (RAFT.md §6, limits). Nothing of it is in force. */
+export type Upload = {
+  readonly id: string;
+  readonly lastUsedMs: number;
+  readonly sizeBytes: number;
+  readonly parts: readonly UploadPart[];
+};
 
 /** The answer to a command, kept with the session so that a repeated command gets the same one. */
 export type CommandResult =
@@ -181,6 +200,8 @@ export type RefusalCode =
   | "INTENT_CONFLICT"
   | "RESOURCE_UNKNOWN"
   | "SESSION_EXPIRED"
+  | "REHEARSAL_FAILED"
+  | "UPLOAD_INCOMPLETE"
   | "TOKEN_UNKNOWN"
   | "TOKEN_EXPIRED"
   | "TOKEN_USED"
@@ -212,6 +233,7 @@ export type CibState = {
   readonly fencingHistory: readonly FencingRecord[];
   readonly sessions: PersistentMap<Session>;
   readonly tokens: PersistentMap<TokenState>;
+  readonly uploads: PersistentMap<Upload>;
   readonly policyFailure: PolicyFailure | null;
 };
 
@@ -238,6 +260,7 @@ export function emptyState(): CibState {
     fencingHistory: [],
     sessions: PersistentMap.empty(),
     tokens: PersistentMap.empty(),
+    uploads: PersistentMap.empty(),
     policyFailure: null,
   };
 }

@@ -1,4 +1,4 @@
-import type { CibState, Command, CommandResult, NodeStatus, Proposal } from "../cib/index.ts";
+import type { CibState, Command, CommandResult, NodeStatus, Proposal, ProposalOrigin } from "../cib/index.ts";
 import type { RaftCore, Status } from "../raft/index.ts";
 import type { Effect, NodeOptions, NodeTiming, ProposeOutcome } from "./types.ts";
 
@@ -16,8 +16,16 @@ export interface Host {
   readonly raftStatus: Status;
   /** This node in the replicated state; undefined until its join is applied. */
   readonly self: NodeStatus | undefined;
-  /** Proposes a command; `then` hears what became of it, at the latest after `timeoutMs`. */
-  propose(commands: readonly Command[], timeoutMs: number, then: (outcomes: readonly ProposeOutcome[]) => void): void;
+  /**
+   * Proposes commands; `then` hears what became of them, at the latest after `timeoutMs`. With an `origin` there is one
+   * command, and `apply` runs it once however often it is proposed.
+   */
+  propose(
+    commands: readonly Command[],
+    timeoutMs: number,
+    then: (outcomes: readonly ProposeOutcome[]) => void,
+    origin?: ProposalOrigin | null,
+  ): void;
   emit(effect: Effect): void;
   log(level: "error" | "warn" | "info" | "debug", facts: Readonly<Record<string, unknown>>, text: string): void;
 }

@@ -1,5 +1,5 @@
-import { invariant, type LogIndex, unreachable } from "../base/index.ts";
-import { apply, applyEmpty, type CibState, type Command, type NodeStatus, type Proposal } from "../cib/index.ts";
+import { invariant, type LogIndex, type Term, unreachable } from "../base/index.ts";
+import { apply, applyEmpty, type CibState, type Command, type NodeStatus, type Proposal, type ProposalOrigin } from "../cib/index.ts";
 import type { Entry, EntryId, RaftCore, Ready, Status } from "../raft/index.ts";
 import { Departure } from "./departure.ts";
 import { describeCommand } from "./describe.ts";
@@ -21,8 +21,10 @@ import {
 
 /** Duties are looked at this often although no event comes, milliseconds. */
 export const DUTY_TICK_MS = 50;
-/** After a change of the term a forwarded proposal without an answer is given up after this long, milliseconds. */
-const LOST_PROPOSAL_MS = 1_000;
+/** Once there is a new leader, what was forwarded to the old one and not answered is given up after this long, milliseconds. */
+const LOST_PROPOSAL_MS = 100;
+/** The leader looks this often whether the membership still needs its help, milliseconds. */
+const MEMBERSHIP_LOOK_MS = 2_000;
 /** A snapshot is taken when the log holds this much, bytes, or as much as the last snapshot (RAFT.md §5). */
 export const SNAPSHOT_LOG_BYTES = 8 * 1024 * 1024;
 
@@ -116,10 +118,15 @@ export class NodeCore implements Host {
     return this.#effects;
   }
 
-  propose(commands: readonly Command[], timeoutMs: number, then: (outcomes: readonly ProposeOutcome[]) => void): void {
+  propose(
+    commands: readonly Command[],
+    timeoutMs: number,
+    then: (outcomes: readonly ProposeOutcome[]) => void,
+    origin: ProposalOrigin | null = null,
+  ): void {
     const atMs = stampMs(this);
-    const context = this.#proposals.open(commands.length, this.nowMs + timeoutMs, then);
-    this.raft.step({ kind: "propose", context, commands: commands.map((command) => ({ atMs, origin: null, command })) });
+    const context = this.#proposals.open(commands.length, this.nowMs + timeoutMs, this.raftStatus.term, then);
+    this.raft.step({ kind: "propose", context, commands: commands.map((command) => ({ atMs, origin, command })) });
   }
 
   emit(effect: Effect): void {
@@ -160,25 +167,25 @@ export class NodeCore implements Host {
         this.#member.onGuardian(event.message);
         return;
       case "planner":
-        if (event.message.kind === "rehearsed" || event.message.kind === "explained") this.#requests.onPlanner(event.message);
+        if (event.message.kind === "rehearsed" || event.message.kind === "explained") this.#requests.desk.onPlanner(event.message);
         else this.#leader.onPlanner(event.message);
         return;
       case "plannerStarted":
         this.#plannerUp = true;
         this.#plannerEntries = [];
-        this.#requests.plannerUp = true;
+        this.#requests.desk.plannerUp = true;
         this.#leader.plannerStarted();
         return;
       case "plannerLost":
         this.#plannerUp = false;
-        this.#requests.plannerUp = false;
+        this.#requests.desk.plannerUp = false;
         this.#leader.plannerLost(event.reason);
         return;
       case "request":
         this.#requests.onRequest(event.id, event.method, event.params);
         return;
       case "requestGone":
-        this.#requests.onGone(event.id);
+        this.#requests.desk.gone(event.id);
         return;
       case "admit":
         this.#requests.onAdmit(event.id, event.admission);
@@ -200,33 +207,38 @@ export class NodeCore implements Host {
 
   #duties(): void {
     this.#status = null;
-    if (this.raftStatus.term !== this.#lastTerm) {
-      this.#lastTerm = this.raftStatus.term;
-      this.#proposals.termChanged(this.nowMs + LOST_PROPOSAL_MS);
+    const { leader, term } = this.raftStatus;
+    if (leader !== null && term !== this.#ledTerm) {
+      this.#ledTerm = term;
+      this.#proposals.leaderChanged(term, this.nowMs + LOST_PROPOSAL_MS);
     }
     this.#proposals.expire(this.nowMs, this.#state.index);
     this.#leader.duties();
     this.#member.duties();
-    this.#requests.duties();
+    this.#requests.desk.duties();
     this.#departure.duties();
-    this.#promoteLearners();
+    this.#lookAfterMembers();
     this.#pump();
     this.#takeSnapshot();
   }
 
-  #nextPromotionMs = 0;
-  #lastTerm = -1;
+  #nextLookMs = 0;
+  #ledTerm: Term | null = null;
 
-  /** A learner that joined while its promotion failed (a new leader, too slow) is asked for again. */
-  #promoteLearners(): void {
-    if (!this.#leader.leading || this.nowMs < this.#nextPromotionMs || this.raftStatus.configuration.outgoing.size > 0) return;
-    this.#nextPromotionMs = this.nowMs + 2_000;
+  /**
+   * A learner that joined while its promotion failed (a new leader, too slow) is asked for again; a member whose node was
+   * forgotten by a removal that got no further is taken out.
+   */
+  #lookAfterMembers(): void {
+    if (!this.#leader.leading || this.nowMs < this.#nextLookMs || this.raftStatus.configuration.outgoing.size > 0) return;
+    this.#nextLookMs = this.nowMs + MEMBERSHIP_LOOK_MS;
+    if (this.#requests.membership.removeStrangers()) return;
     for (const member of this.raftStatus.configuration.learners) {
       const peer = this.raftStatus.peers.get(member);
       if (peer?.lastAnswerMs == null || this.nowMs - peer.lastAnswerMs > 1_000) continue;
       const node = [...this.#state.nodes.values()].find((candidate) => candidate.memberId === member);
       if (node?.votesWanted === 0 || peer.match + 64 < this.raftStatus.commit) continue;
-      this.#requests.promote(member);
+      this.#requests.membership.promoteWhenCaughtUp(member);
       return;
     }
   }
@@ -268,10 +280,10 @@ export class NodeCore implements Host {
     if (ready.compactTo !== null) this.emit({ kind: "compact", to: ready.compactTo });
     for (const answer of ready.answers) {
       if (answer.kind === "proposal") this.#proposals.answered(answer);
-      else this.#requests.onAnswer(answer);
+      else this.#requests.desk.onAnswer(answer);
     }
     this.#applyAll(ready.commit);
-    for (const read of ready.reads) this.#requests.onRead(read);
+    for (const read of ready.reads) this.#requests.desk.onRead(read);
   }
 
   #applyAll(entries: readonly Entry<Proposal>[]): void {

@@ -1,4 +1,4 @@
-import { type ConfigurationEdit, type Element, SECTIONS } from "../cib/index.ts";
+import { type ConfigurationEdit, type Element, type ProposalOrigin, SECTIONS } from "../cib/index.ts";
 
 /** A refusal of a request; the shell turns it into an API error. */
 export class RequestError extends Error {
@@ -35,6 +35,29 @@ export class Params {
     if (value === undefined || value === null) return null;
     if (typeof value !== "string") throw bad(name, "a text");
     return value;
+  }
+
+  /** A whole number, 0 or more. */
+  number(name: string): number {
+    const value = this.#own(name);
+    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw bad(name, "a whole number");
+    return value;
+  }
+
+  /** A SHA-256 in lower-case hex. */
+  hash(name: string): string {
+    const value = this.#own(name);
+    if (typeof value !== "string" || !/^[0-9a-f]{64}$/.test(value)) throw bad(name, "a SHA-256 in lower-case hex");
+    return value;
+  }
+
+  /** The request's place in its client's session; absent: it has none. */
+  session(): { readonly origin: ProposalOrigin | null; readonly repeated: boolean } {
+    const value = this.#own("session");
+    if (value === undefined || value === null) return { origin: null, repeated: false };
+    if (typeof value !== "object" || Array.isArray(value)) throw bad("session", "an object");
+    const inner = new Params(value);
+    return { origin: { client: inner.number("client"), sequence: inner.number("sequence") }, repeated: inner.flag("repeated", false) };
   }
 
   optionalNumber(name: string): number | null {

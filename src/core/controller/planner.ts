@@ -7,7 +7,10 @@ import {
   type CibState,
   type Command,
   type ConfigurationEdit,
+  EDITS_MAX,
+  EDITS_STAGED_MAX,
   type Element,
+  editsOfUpload,
   emptyState,
   type FencingAction,
   type IntentDraft,
@@ -55,7 +58,14 @@ export type ToPlanner =
   /** A step was not committed: decide again. */
   | { readonly kind: "refused"; readonly session: number; readonly nowMs: number }
   | { readonly kind: "recheck"; readonly session: number; readonly nowMs: number }
-  | { readonly kind: "rehearse"; readonly id: number; readonly edits: readonly ConfigurationEdit[]; readonly nowMs: number }
+  /** `upload`: the edits that were uploaded under that name, which the worker's state holds too. */
+  | {
+      readonly kind: "rehearse";
+      readonly id: number;
+      readonly edits?: readonly ConfigurationEdit[];
+      readonly upload?: string;
+      readonly nowMs: number;
+    }
   /** Computes what the present state leads to, for people; nothing is begun. */
   | { readonly kind: "explain"; readonly id: number; readonly quorate: boolean; readonly node: string | null; readonly nowMs: number };
 
@@ -84,7 +94,7 @@ export type FromPlanner =
     }
   | { readonly kind: "failed"; readonly session: number; readonly basedOn: LogIndex; readonly code: string; readonly message: string }
   | { readonly kind: "refusedAction"; readonly session: number; readonly key: string; readonly reason: string }
-  | { readonly kind: "rehearsed"; readonly id: number; readonly problem: Problem | null }
+  | { readonly kind: "rehearsed"; readonly id: number; readonly problem: RehearsalProblem | null }
   | {
       readonly kind: "explained";
       readonly id: number;
@@ -94,6 +104,9 @@ export type FromPlanner =
     };
 
 export type Problem = { readonly code: string; readonly message: string };
+
+/** Why a change may not be committed. */
+export type RehearsalProblem = { readonly code: "CIB_CONFLICT" | "CIB_INVALID" | "REHEARSAL_FAILED"; readonly message: string };
 
 type Running = {
   readonly basedOn: LogIndex;
@@ -155,7 +168,7 @@ export class Planner {
         this.#advance(message.nowMs);
         break;
       case "rehearse":
-        this.#out.push({ kind: "rehearsed", id: message.id, problem: this.#rehearse(message.edits, message.nowMs) });
+        this.#out.push({ kind: "rehearsed", id: message.id, problem: this.#rehearse(message) });
         break;
       case "explain":
         this.#explain(message);
@@ -232,9 +245,12 @@ export class Planner {
     this.#out.push({ kind: "explained", id: message.id, basedOn: this.#state.index, computedMs: this.#elapsedMs() - before, outcome });
   }
 
-  #rehearse(edits: readonly ConfigurationEdit[], nowMs: number): Problem | null {
+  #rehearse(message: Extract<ToPlanner, { kind: "rehearse" }>): RehearsalProblem | null {
     const state = this.#state;
-    const edited = applyEdits(state.sections, edits);
+    const { upload, nowMs } = message;
+    const edits = upload === undefined ? (message.edits ?? []) : editsOfUpload(state, upload);
+    if (edits === null) return { code: "CIB_INVALID", message: `there is no upload ${upload}; it may have been dropped meanwhile` };
+    const edited = applyEdits(state.sections, edits, upload === undefined ? EDITS_MAX : EDITS_STAGED_MAX);
     if ("refusal" in edited) return edited.refusal;
     try {
       const changed = { ...state, sections: edited.sections, epoch: state.epoch + 1 };

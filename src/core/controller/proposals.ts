@@ -6,6 +6,8 @@ import type { ProposeOutcome } from "./types.ts";
 type Waiting = {
   readonly count: number;
   deadlineMs: number;
+  /** The term in which it was handed to the core. */
+  readonly inTerm: Term;
   readonly then: (outcomes: readonly ProposeOutcome[]) => void;
   first: EntryId | null;
   readonly outcomes: ProposeOutcome[];
@@ -20,10 +22,10 @@ export class Proposals {
     return this.#byContext.size;
   }
 
-  open(count: number, deadlineMs: number, then: Waiting["then"]): number {
+  open(count: number, deadlineMs: number, inTerm: Term, then: Waiting["then"]): number {
     const context = this.#nextContext;
     this.#nextContext += 1;
-    this.#byContext.set(context, { count, deadlineMs, then, first: null, outcomes: [] });
+    this.#byContext.set(context, { count, deadlineMs, inTerm, then, first: null, outcomes: [] });
     return context;
   }
 
@@ -57,12 +59,12 @@ export class Proposals {
   }
 
   /**
-   * The term has changed: what was forwarded and never answered may have been lost with its leader. Its outcome is
-   * unknown, and waiting longer than `untilMs` would not make it known.
+   * There is a leader of `term`: what was forwarded in an earlier one and never answered may have been lost with the
+   * leader of then. Its outcome is unknown, and waiting longer than `untilMs` would not make it known.
    */
-  termChanged(untilMs: number): void {
+  leaderChanged(term: Term, untilMs: number): void {
     for (const waiting of this.#byContext.values()) {
-      if (waiting.first === null) waiting.deadlineMs = Math.min(waiting.deadlineMs, untilMs);
+      if (waiting.first === null && waiting.inTerm < term) waiting.deadlineMs = Math.min(waiting.deadlineMs, untilMs);
     }
   }
 

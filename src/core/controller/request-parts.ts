@@ -9,12 +9,15 @@ import {
   parseCount,
   withChildren,
 } from "../cib/index.ts";
-import type { ConfigChange, Configuration } from "../raft/index.ts";
+import type { ConfigChange, Configuration, Member } from "../raft/index.ts";
 import { RequestError } from "./params.ts";
 
 /** How long an attribute lives: in the configuration, or until the host boots. */
 export type Lifetime = "forever" | "reboot";
 export const LIFETIMES: readonly Lifetime[] = ["forever", "reboot"];
+
+/** `wait.idle`, and the wait for a node's shutdown, take at most this long, milliseconds. */
+export const WAIT_MAX_MS = 3_600_000;
 
 /** A wait that took longer than its limit. */
 export function tooLate(): RequestError {
@@ -42,8 +45,12 @@ export function isMade(configuration: Configuration, change: ConfigChange): bool
     case "remove":
       return !configuration.members.has(change.id);
     case "member":
-      return configuration.members.get(change.id) === change.member;
+      return sameMember(configuration.members.get(change.id), change.member);
   }
+}
+
+function sameMember(a: Member | undefined, b: Member): boolean {
+  return a?.name === b.name && a.incarnation === b.incarnation && a.addresses.join(" ") === b.addresses.join(" ");
 }
 
 /** What a refusal of the consensus core means to a caller. */
@@ -57,6 +64,8 @@ export function refusedByRaft(reason: string, detail?: string): RequestError {
     case "busy":
     case "transferring":
       return new RequestError("BUSY", `the cluster cannot take this now (${reason})${told}`, { retryable: true });
+    case "too-large":
+      return new RequestError("LIMIT_EXCEEDED", `one change in one entry has at most 2 MiB; upload it in parts${told}`);
     case "change-pending":
       return new RequestError("CHANGE_IN_PROGRESS", `another change of the membership is under way${told}`, { retryable: true });
     case "lost-leadership":

@@ -5,6 +5,30 @@
  */
 export const API_VERSION = 1;
 
+/**
+ * Changes that may carry `session: {client, sequence, repeated?}` in their parameters: sent again under the same number
+ * they happen once, and get the answer of the first time (docs/api.md, sessions).
+ */
+export const SESSION_METHODS: ReadonlySet<string> = new Set([
+  "config.commit",
+  "config.upload",
+  "config.uploadDrop",
+  "resource.cleanup",
+  "resource.refresh",
+  "resource.failcount",
+  "node.attribute",
+  "node.standby",
+  "node.maintenance",
+  "node.fence",
+  "node.confirm",
+  "node.detach",
+  "cluster.votes",
+  "cluster.promote",
+  "cluster.demote",
+  "cluster.address",
+  "cluster.remove",
+]);
+
 export type ApiError = {
   /** Stable, listed in docs/errors.md. */
   readonly code: string;
