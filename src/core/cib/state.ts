@@ -14,7 +14,7 @@ export const SESSION_IDLE_MAX_MS = 3_600_000;
 /** Staged uploads at once; the one unused for longest gives way. */
 export const UPLOADS_MAX = 4;
 /** Bytes of the parts of all staged uploads together; the ones unused for longest give way, then the part is refused. */
-export const UPLOAD_BYTES_MAX = 64 * 1024 * 1024;
+export const UPLOAD_BYTES_MAX = 32 * 1024 * 1024;
 /** A staged upload that nobody goes on with is dropped after this long by the cluster clock, milliseconds. */
 export const UPLOAD_IDLE_MAX_MS = 600_000;
 /** Transient attributes of one node. */

@@ -5,7 +5,7 @@ import { ApiFault } from "./fault.ts";
 /** A change whose JSON text is longer goes in parts: one entry of the log holds at most 2 MiB (RAFT.md §6), characters. */
 export const STAGE_ABOVE_CHARS = 1024 * 1024;
 /** A part ends with the edit that takes it over this, characters of JSON text. */
-const PART_CHARS = 384 * 1024;
+const PART_CHARS = 256 * 1024;
 /** An upload that was dropped meanwhile (unused for too long, or others needed the room) is begun anew so many times. */
 const ROUNDS_MAX = 3;
 

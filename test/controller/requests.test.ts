@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { attributeOf, canonicalText, childrenOf, type Element, element } from "../../src/core/cib/index.ts";
+import type { PlannedTransition } from "../../src/core/controller/index.ts";
+import { emptyGraph } from "../../src/core/transition/index.ts";
+import { exited, MiniCluster, type MiniNode } from "./mini-cluster.ts";
+
+const schedule = (): PlannedTransition => ({ graph: emptyGraph(), summary: [], placements: null, scores: null, recheckAtMs: null });
+const agents = () => ({ outcome: exited(0), tookMs: 5 });
+
+type Refused = { readonly error?: { readonly code: string; readonly message: string } };
+const codeOf = (answer: unknown): string | null => (answer as Refused).error?.code ?? null;
+const accepted = (answer: unknown): void => assert.equal(codeOf(answer), null, JSON.stringify(answer));
+
+function formed(): { cluster: MiniCluster; leader: MiniNode; others: readonly [MiniNode, MiniNode] } {
+  const cluster = MiniCluster.formed({ schedule, agents }, ["n1", "n2", "n3"]);
+  const leader = cluster.leader();
+  assert.ok(leader);
+  const [a, b] = [...cluster.nodes.values()].filter((node) => node !== leader);
+  assert.ok(a && b);
+  return { cluster, leader, others: [a, b] };
+}
+
+const set = (value: string): Element =>
+  element("cluster_property_set", { id: "s" }, [element("nvpair", { id: "s-v", name: "note", value })]);
+const edit = (before: Element | null, after: Element | null, id = "s") => ({
+  section: "crm_config",
+  id,
+  before: before === null ? null : canonicalText(before),
+  after,
+});
+const valueAt = (node: MiniNode): string | undefined => {
+  const held = node.core.state.sections.crm_config.objects.get("s")?.element;
+  const [pair] = held === undefined ? [] : childrenOf(held, "nvpair");
+  return pair === undefined ? undefined : attributeOf(pair, "value");
+};
+
+describe("exactly once (RAFT.md §2 feature 18)", () => {
+  /** The leader commits what a follower passed on, its answer is lost, and it dies: what does the follower say? */
+  function leaderDiesBeforeItsAnswer(session: boolean): { answer: unknown; epochs: number; elapsedMs: number } {
+    const { cluster, leader, others } = formed();
+    const [asked] = others;
+    const { client } = asked.request("session.open", {}) as { client: number };
+    const before = asked.core.state.epoch;
+    cluster.cut.add(`${leader.name}>${asked.name}`);
+    cluster.at(40, () => {
+      assert.equal(leader.core.state.epoch, before + 1, "the leader has committed it");
+      leader.die();
+      cluster.cut.clear();
+    });
+    const startedMs = cluster.nowMs;
+    const place = session ? { session: { client, sequence: 1 } } : {};
+    const answer = asked.request("config.commit", { edits: [edit(null, set("once"))], force: true, ...place });
+    return { answer, epochs: asked.core.state.epoch - before, elapsedMs: cluster.nowMs - startedMs };
+  }
+
+  test("with a session the follower asks the next leader, and the change has happened once", () => {
+    const { answer, epochs, elapsedMs } = leaderDiesBeforeItsAnswer(true);
+    accepted(answer);
+    assert.equal(epochs, 1);
+    assert.ok(elapsedMs < 2_500, `${elapsedMs} ms`);
+  });
+
+  test("without one the outcome is unknown", () => {
+    assert.equal(codeOf(leaderDiesBeforeItsAnswer(false).answer), "TIMEOUT");
+  });
+
+  test("a repeated request is answered as the first time, although the object was changed since", () => {
+    const { leader, others } = formed();
+    const [asked] = others;
+    const { client } = asked.request("session.open", {}) as { client: number };
+    const session = { client, sequence: 1 };
+    const first = asked.request("config.commit", { edits: [edit(null, set("mine"))], session });
+    accepted(first);
+    accepted(leader.request("config.commit", { edits: [edit(set("mine"), set("theirs"))] }));
+    const again = asked.request("config.commit", { edits: [edit(null, set("mine"))], session: { ...session, repeated: true } });
+    assert.deepEqual(again, first);
+    assert.equal(valueAt(leader), "theirs", "it was not run again");
+  });
+
+  test("a refused repetition takes the place of what may still be on its way", () => {
+    const { cluster, leader, others } = formed();
+    const { client } = leader.request("session.open", {}) as { client: number };
+    accepted(leader.request("config.commit", { edits: [edit(null, set("theirs"))] }));
+    const session = { client, sequence: 1, repeated: true };
+    assert.equal(codeOf(leader.request("config.commit", { edits: [edit(set("old"), set("mine"))], session })), "CIB_CONFLICT");
+    // The first sending arrives only now, and would fit again.
+    accepted(leader.request("config.commit", { edits: [edit(set("theirs"), set("old"))] }));
+    const late = { kind: "config.edit", edits: [edit(set("old"), set("mine"))] } as const;
+    let outcome: unknown = null;
+    leader.core.propose([late as never], 5_000, ([one]) => (outcome = one), { client, sequence: 1 });
+    leader.deliver({ kind: "tick" });
+    cluster.until("the late one is answered", 5_000, () => outcome !== null);
+    assert.match(JSON.stringify(outcome), /CIB_CONFLICT/);
+    assert.equal(valueAt(others[0]), "old");
+  });
+
+  test("a session that is gone is said so; after a lost answer that would be a lie", () => {
+    const { leader } = formed();
+    const params = { edits: [edit(null, set("x"))], session: { client: 999_999, sequence: 1 } };
+    assert.equal(codeOf(leader.request("config.commit", params)), "SESSION_EXPIRED");
+    const repeated = { ...params, session: { ...params.session, repeated: true } };
+    assert.equal(codeOf(leader.request("config.commit", repeated)), "TIMEOUT");
+    assert.equal(codeOf(leader.request("config.commit", { ...params, session: { client: -1, sequence: 1 } })), "BAD_REQUEST");
+  });
+});
+
+describe("a member that lags behind decides nothing from what was", () => {
+  test("`nothing to do` about an attribute is said of the present only", () => {
+    const { cluster, leader, others } = formed();
+    const [late] = others;
+    accepted(leader.request("node.standby", { node: "n3", on: true }));
+    cluster.run(500);
+    cluster.cut.add(`${leader.name}>${late.name}`);
+    accepted(leader.request("node.standby", { node: "n3", on: false }));
+    cluster.at(150, () => cluster.cut.clear());
+    // Here the node is still in standby.
+    accepted(late.request("node.standby", { node: "n3", on: true }));
+    const held = leader.core.state.sections.nodes.objects.get(leader.core.state.nodes.get("n3")?.id ?? "");
+    assert.match(canonicalText(held?.element ?? element("none")), /standby/);
+  });
+
+  test("a node that it does not know yet is looked up before it is refused", () => {
+    const { cluster, leader, others } = formed();
+    const [late] = others;
+    cluster.cut.add(`${leader.name}>${late.name}`);
+    leader.command({ kind: "node.join", node: "n9", memberId: 99 as never });
+    cluster.at(150, () => cluster.cut.clear());
+    assert.equal(codeOf(late.request("node.attribute", { node: "n9", name: "a", value: "1" })), null);
+    assert.equal(codeOf(late.request("node.attribute", { node: "n8", name: "a", value: "1" })), "NODE_UNKNOWN");
+  });
+});
+
+describe("removal", () => {
+  test("a member whose node was forgotten is taken out by the leader, or by a second request", () => {
+    for (const asked of [true, false]) {
+      const { cluster, leader, others } = formed();
+      const [, victim] = others;
+      // The first step of a removal, as a daemon leaves it that is killed before the second.
+      leader.command({ kind: "node.forget", node: victim.name });
+      assert.ok(leader.core.raftStatus.configuration.members.has(victim.id));
+      if (asked) accepted(leader.request("cluster.remove", { node: victim.name }));
+      cluster.until("removed", asked ? 10 : 6_000, () => !leader.core.raftStatus.configuration.members.has(victim.id));
+      assert.equal(codeOf(leader.request("cluster.remove", { node: victim.name })), "NODE_UNKNOWN");
+    }
+  });
+
+  test("what the second step would be refused for is refused before the first", () => {
+    const { leader, others } = formed();
+    for (const other of others) accepted(leader.request("cluster.demote", { node: other.name }));
+    assert.equal(codeOf(leader.request("cluster.remove", { node: leader.name })), "MEMBERSHIP_REFUSED");
+    assert.ok(leader.core.state.nodes.has(leader.name));
+  });
+});
+
+describe("fencing of the leader by an operator", () => {
+  test("the device's success reaches the next leader as soon as there is one", () => {
+    const fenced = { atMs: 0 };
+    const holder: { cluster: MiniCluster | null; victim: MiniNode | null } = { cluster: null, victim: null };
+    const cluster = MiniCluster.formed(
+      {
+        schedule,
+        agents: (_node, action) => {
+          if (action.agentClass !== "stonith") return { outcome: exited(0), tookMs: 5 };
+          holder.cluster?.at(20, () => {
+            holder.victim?.die();
+            fenced.atMs = holder.cluster?.nowMs ?? 0;
+          });
+          return { outcome: exited(0), tookMs: 40 };
+        },
+      },
+      ["n1", "n2", "n3"],
+    );
+    const leader = cluster.leader();
+    assert.ok(leader);
+    holder.cluster = cluster;
+    const asked = [...cluster.nodes.values()].find((node) => node !== leader);
+    assert.ok(asked);
+    const host = element("nvpair", { id: "power-h", name: "pcmk_host_list", value: "n1 n2 n3" });
+    const power = element("primitive", { id: "power", class: "stonith", type: "fence_test" }, [
+      element("instance_attributes", { id: "power-p" }, [host]),
+    ]);
+    accepted(leader.request("config.commit", { edits: [{ section: "resources", id: "power", before: null, after: power }] }));
+    holder.victim = leader;
+    const answer = asked.request("node.fence", { node: leader.name, action: "off" });
+    accepted(answer);
+    assert.match((answer as { by: string }).by, /^device power/);
+    assert.ok(fenced.atMs > 0);
+    // Election (pre-vote, vote, one write), the grace for a late answer, and the proposal itself.
+    const waitedMs = cluster.nowMs - fenced.atMs;
+    assert.ok(waitedMs < 1_300, `${waitedMs} ms after the leader's death`);
+  });
+});
