@@ -1,5 +1,5 @@
 import type { Colocation, OrderConstraint, OrderKind, OrderSet } from "../model-constraints.ts";
-import { isWithin, primitivesOf } from "../model-queries.ts";
+import { isWithin } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { MINUS_INFINITY, ROLE, type Role } from "../model-values.ts";
 import { type Action, completionOf, EFFECT, inverseOf, type Planner } from "../plan/index.ts";
@@ -180,9 +180,15 @@ function relateApart(planner: Planner, first: Resource, firstRole: Role, then: R
   const effects = EFFECT.seq | EFFECT.sameNode | EFFECT.sameNodeNeeded | EFFECT.anti;
   for (const firstKey of leaving(firstRole)) {
     for (const thenKey of entering(thenRole)) {
-      for (const loser of primitivesOf(first)) {
-        for (const gainer of primitivesOf(then)) planner.relate(loser, firstKey, gainer, thenKey, effects);
+      for (const loser of sidesOf(first)) {
+        const key = loser.kind === "primitive" ? firstKey : firstKeyOf(loser, firstKey.slice(0, -"_0".length), then);
+        for (const gainer of sidesOf(then)) planner.relate(loser, key, gainer, thenKey, effects);
       }
     }
   }
+}
+
+/** A clone or bundle stands for itself by its points, which have no node; a group for each of its members. */
+function sidesOf(resource: Resource): readonly Resource[] {
+  return resource.kind === "group" ? resource.children : [resource];
 }

@@ -129,15 +129,17 @@ function probePrimitive(planner: Planner, resource: Resource, node: PolicyNode):
 function launcherAllows(planner: Planner, resource: Resource, node: PolicyNode): boolean {
   const launcher = node.launcher;
   if (launcher === null) return true;
+  const start = { resource: topOf(resource), key: "start_0" };
   if (launcher.role <= ROLE.stopped) {
-    const host = launcher.node;
-    const probed = host === null ? null : planner.first(launcher, "monitor_0", host);
-    if (probed !== null) planner.addRelation(probed, { resource, key: "start_0" }, EFFECT.seq);
+    // Wherever the launcher turns out to be active, the guest may be up and the resource active on it.
+    if (launcher.node !== null && !launcher.knownOn.has(launcher.node)) {
+      planner.addRelation({ resource: launcher, key: "monitor_0" }, start, EFFECT.seq);
+    }
     return false;
   }
   const moves = launcher.node !== null && !launcher.activeNodes.includes(launcher.node);
   if (node.reset || node.unclean || launcher.failed || launcher.nextRole === ROLE.stopped || launcher.node === null || moves) {
-    planner.relate(launcher, "stop_0", resource, "start_0", EFFECT.seq);
+    planner.addRelation({ resource: launcher, key: "stop_0" }, start, EFFECT.seq);
     return false;
   }
   return true;
