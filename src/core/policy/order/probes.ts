@@ -1,4 +1,4 @@
-import { cloneOf, primitivesOf, topOf } from "../model-queries.ts";
+import { cloneOf, primitivesOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { Action, completionOf, EFFECT, type Planner, type Relation } from "../plan/index.ts";
 import { preferredNodes } from "./apply.ts";
@@ -78,9 +78,8 @@ function orderLikeStop(planner: Planner, relation: Relation): void {
   const then = relation.then;
   const target = then.resource;
   if (target === first) return;
-  if ((relation.effects & EFFECT.anti) !== 0 && topOf(first).kind === "clone") return;
   const thens = then instanceof Action ? [then] : planner.actionsOf(then.resource, then.key);
-  const effects = seq | (relation.effects & (EFFECT.sameNode | EFFECT.sameNodeNeeded | EFFECT.anti));
+  const effects = seq | EFFECT.anti | (relation.effects & (EFFECT.sameNode | EFFECT.sameNodeNeeded));
   for (const action of thens) {
     if (first.launcher !== null && target === first.launcher && action.task === "stop") continue;
     for (const probe of probes) {
@@ -123,8 +122,9 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
     for (const point of planner.actionsOf(resource, `${completionOf(action.task)}_0`)) {
       collect(planner, origin, point, visited, reached);
     }
-    if (!isOwnCollective(origin, resource)) {
+    if (!isOwnCollective(origin, resource) || resource.kind === "clone") {
       for (const primitive of primitivesOf(resource)) {
+        if (primitive.parent === origin.parent) continue;
         if (!compatible(planner, origin, resource, primitive)) continue;
         for (const member of planner.actionsOf(primitive, `${action.task}_0`)) {
           // One that goes nowhere does not come up, so its stop has nothing to wait for.
