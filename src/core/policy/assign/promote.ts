@@ -93,8 +93,10 @@ export function selectRoles(assignment: Assignment, clone: Resource, distributed
 
 /** The rating of one instance (11.5–11.10). */
 function rate(assignment: Assignment, clone: Resource, instance: Resource): void {
+  // A group counts by its highest role: beside a promoted member the others keep the role that status gave them.
+  const started = currentRole(instance) === ROLE.started;
   for (const primitive of primitivesOf(instance)) {
-    if (primitive.role === ROLE.started) primitive.role = ROLE.unpromoted;
+    if (started && primitive.role === ROLE.started) primitive.role = ROLE.unpromoted;
     if (primitive !== instance) primitive.rating = primitive.priority;
   }
   instance.rating = Math.max(instance.priority, instance.promotionPriority);

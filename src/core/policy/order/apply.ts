@@ -6,16 +6,24 @@ import { ROLE } from "../model-values.ts";
 import { Action, completionOf, EFFECT, failAssignment, memberTaskOf, type Planner, type Relation, type Side } from "../plan/index.ts";
 import { type Points, refreshAll } from "./points.ts";
 
-/** Turns every relation into edges between existing actions, in creation order (F1, F2, A27, M5, U10). */
-export function applyRelations(planner: Planner, points: Points): void {
+/**
+ * Turns every relation into edges between existing actions, in creation order (F1, F2, A27, M5). Returns the relations
+ * that add nothing to earlier ones of the same pair (F2): they do not hold for the instances of the pair either.
+ */
+export function applyRelations(planner: Planner, points: Points): ReadonlySet<Relation> {
+  const redundant = new Set<Relation>();
   // Migration relations are appended while the list is walked, as the description has it (M5).
-  for (let at = 0; at < planner.relations.length; at++) applyRelation(planner, planner.relations[at]!);
+  for (let at = 0; at < planner.relations.length; at++) {
+    const relation = planner.relations[at]!;
+    if (!applyRelation(planner, relation)) redundant.add(relation);
+  }
   refreshAll(points);
+  return redundant;
 }
 
 /** U10, once every action and phantom exists and probes have been ordered by the assignment as it was. */
-export function pairInstances(planner: Planner, points: Points): void {
-  const interleaved = planner.relations.flatMap((relation) => interleavedPair(relation) ?? []);
+export function pairInstances(planner: Planner, points: Points, redundant: ReadonlySet<Relation>): void {
+  const interleaved = planner.relations.flatMap((relation) => (redundant.has(relation) ? [] : (interleavedPair(relation) ?? [])));
   // An instance that loses its place may have been another's partner: repeated until all that remain have one. Each
   // pass but the last unassigns at least one instance.
   while (interleaved.some((pair) => unassignWithoutPartner(planner, points, pair)));
@@ -77,15 +85,18 @@ export function preferredNodes(planner: Planner, resource: Resource): readonly P
   return allowed.sort((a, b) => effective(b) - effective(a) || (a.name < b.name ? -1 : 1));
 }
 
-function applyRelation(planner: Planner, relation: Relation): void {
+/** False: there were actions to connect, but all of them are connected so already. */
+function applyRelation(planner: Planner, relation: Relation): boolean {
   const { first, then, effects } = relation;
   if (!(first instanceof Action) && !(then instanceof Action)) addMigrationRelations(planner, first, then);
   const firsts = firstActions(planner, first, then);
-  if (firsts.length === 0) return;
+  if (firsts.length === 0) return true;
   const thens = then instanceof Action ? [then] : planner.actionsOf(then.resource, then.key);
+  let connected = thens.length === 0;
   for (const firstAction of firsts) {
-    for (const thenAction of thens) connect(firstAction, thenAction, effects);
+    for (const thenAction of thens) if (connect(firstAction, thenAction, effects)) connected = true;
   }
+  return connected;
 }
 
 /** The first side; if it names nothing that exists, a phantom (A27) or nothing. */
@@ -103,15 +114,16 @@ function firstActions(planner: Planner, first: Side, then: Side): readonly Actio
   return [planner.request({ resource: first.resource, task, key: first.key, node: null, optional: true })];
 }
 
-function connect(first: Action, then: Action, effects: number): void {
-  if (first === then) return;
-  if ((effects & EFFECT.user) !== 0 && isLauncherPair(first, then)) return;
+/** Whether an edge was added. */
+function connect(first: Action, then: Action, effects: number): boolean {
+  if (first === then) return false;
+  if ((effects & EFFECT.user) !== 0 && isLauncherPair(first, then)) return false;
   let actual = effects;
   // A stop that only ends a dangling migration does not restart its resource (M7).
   if (first.dangling && first.resource === then.resource) actual &= ~EFFECT.push;
-  if ((effects & EFFECT.load) !== 0 && then.detail.kind === "migration" && first.node !== then.detail.target) return;
-  if ((effects & EFFECT.sameNode) !== 0 && first.node !== null && then.node !== null && first.node !== then.node) return;
-  first.precede(then, actual);
+  if ((effects & EFFECT.load) !== 0 && then.detail.kind === "migration" && first.node !== then.detail.target) return false;
+  if ((effects & EFFECT.sameNode) !== 0 && first.node !== null && then.node !== null && first.node !== then.node) return false;
+  return first.precede(then, actual) !== null;
 }
 
 /** U11: one runs on the guest node that the other creates. */

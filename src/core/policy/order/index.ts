@@ -10,8 +10,8 @@ export { relateAntiColocations, relateUserOrders } from "./user.ts";
 /** Step 10: relations become edges, probes find their place, flags settle. */
 export function settleOrder(planner: Planner): void {
   const points = new Points(planner);
-  applyRelations(planner, points);
+  const redundant = applyRelations(planner, points);
   orderProbes(planner);
-  pairInstances(planner, points);
+  pairInstances(planner, points, redundant);
   new Settler(planner, points).run();
 }

@@ -28,7 +28,8 @@ function orderOwnStart(planner: Planner, resource: Resource, probe: Action): voi
   const effects = probe.blocked && inactive ? seq | gate : seq;
   for (const start of planner.actionsOf(owner, "start_0")) probe.precede(start, effects);
   for (const reload of planner.actionsOf(resource, "reload-agent_0")) probe.precede(reload, seq);
-  if (clone === null || inactive || !probe.blocked) return;
+  if (clone === null || !probe.blocked) return;
+  // The clone's own point says whether some instance can start; what this probe stands for must not.
   for (const primitive of primitivesOf(clone)) {
     if (primitive.activeNodes.length > 0) continue;
     for (const start of planner.actionsOf(primitive, "start_0")) probe.precede(start, seq | gate);
