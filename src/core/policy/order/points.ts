@@ -1,6 +1,6 @@
 import type { PolicyNode } from "../model-node.ts";
 import type { Resource } from "../model-resource.ts";
-import { type Action, completionOf, memberTaskOf, type Planner } from "../plan/index.ts";
+import { type Action, memberTaskOf, type Planner } from "../plan/index.ts";
 
 /** Flags of an action as an edge sees them. */
 export type Seen = { readonly needed: boolean; readonly runnable: boolean };
@@ -153,7 +153,7 @@ export function confirmedTask(action: Action): string | null {
     case "stop":
     case "promote":
     case "demote":
-      return marker >= 0 && plain === memberTaskOf(plain) ? completionOf(plain) : plain;
+      return plain;
     default:
       return null;
   }
