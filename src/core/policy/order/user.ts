@@ -180,15 +180,8 @@ function relateApart(planner: Planner, first: Resource, firstRole: Role, then: R
   const effects = EFFECT.seq | EFFECT.sameNode | EFFECT.sameNodeNeeded | EFFECT.anti;
   for (const firstKey of leaving(firstRole)) {
     for (const thenKey of entering(thenRole)) {
-      for (const loser of sidesOf(first)) {
-        const key = loser.kind === "primitive" ? firstKey : firstKeyOf(loser, firstKey.slice(0, -"_0".length), then);
-        for (const gainer of sidesOf(then)) planner.relate(loser, key, gainer, thenKey, effects);
-      }
+      const key = first.kind === "primitive" ? firstKey : firstKeyOf(first, firstKey.slice(0, -"_0".length), then);
+      planner.relate(first, key, then, thenKey, effects);
     }
   }
-}
-
-/** A clone or bundle stands for itself by its points, which have no node; a group for each of its members. */
-function sidesOf(resource: Resource): readonly Resource[] {
-  return resource.kind === "group" ? resource.children : [resource];
 }

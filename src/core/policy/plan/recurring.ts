@@ -118,8 +118,9 @@ function planStoppedOn(planner: Planner, resource: Resource, operation: Operatio
     optional: running?.optional ?? false,
   });
   action.expectedRc = 7;
+  // What is unmanaged is watched as it is: nothing has to be known or done first.
   for (const probe of planner.actionsOf(resource, "monitor_0")) {
-    if (probe.node === node) planner.addRelation(probe, action, EFFECT.gate);
+    if (probe.node === node && resource.managed) planner.addRelation(probe, action, EFFECT.gate);
   }
   for (const stop of planner.actionsOf(resource, "stop_0")) {
     if (stop.node !== node) continue;
