@@ -101,7 +101,7 @@ function fenceGuest(planner: Planner, node: PolicyNode): void {
   let stop: Action | null = null;
   let operation: "off" | "reboot" = "off";
   if (launcher !== null) {
-    stop = planner.first(launcher, "stop_0");
+    stop = planner.actionsOf(launcher, "stop_0").at(-1) ?? null;
     if (planner.actionsOf(launcher, "start_0").length > 0) operation = "reboot";
   }
   const fence = planner.fence(node, operation);
