@@ -132,10 +132,13 @@ class Shell implements NodeShell {
     if (wakeMs >= this.#tickAtMs) return;
     this.#cancelTick?.();
     this.#tickAtMs = wakeMs;
-    const delayMs = Math.max(1, Math.min(wakeMs - this.#adapters.clock.nowMs(), 60_000));
+    // Timers count whole milliseconds from a little earlier: one more, or they fire just before it is time, and again.
+    const delayMs = Math.max(1, Math.min(Math.floor(wakeMs - this.#adapters.clock.nowMs()) + 1, 60_000));
     this.#cancelTick = this.#adapters.clock.after(delayMs, () => {
       this.#tickAtMs = Number.POSITIVE_INFINITY;
-      this.deliver({ kind: "tick" });
+      // What came meanwhile has moved the time further away: a heartbeat, most often.
+      if (this.core.nextWakeMs() > Math.floor(this.#adapters.clock.nowMs())) this.#arm();
+      else this.deliver({ kind: "tick" });
     });
   }
 

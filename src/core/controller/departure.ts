@@ -28,6 +28,10 @@ export class Departure {
     this.#member = member;
   }
 
+  get begun(): boolean {
+    return this.#mode !== null;
+  }
+
   begin(mode: "detach" | "shutdown"): void {
     if (this.#mode === mode) return;
     this.#mode = mode;

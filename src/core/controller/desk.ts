@@ -47,6 +47,11 @@ export class Desk {
     this.host = host;
   }
 
+  /** Somebody waits for an answer, so deadlines and conditions are looked at often. */
+  get waits(): boolean {
+    return this.#open.size > 0 || this.#waiters.size > 0;
+  }
+
   /** Takes a request on; false when there are too many, and it has been answered so. */
   open(id: number): boolean {
     if (this.#open.size >= REQUESTS_MAX) {

@@ -5,7 +5,7 @@ import { durationMs } from "./drafts.ts";
 import { type Host, refusalOf, stampMs } from "./host.ts";
 import type { FromPlanner, PlannedTransition } from "./planner.ts";
 import { Promises } from "./promises.ts";
-import { GREETINGS_PER_BOOT, PLANNER_BEAT_MS, PROPOSAL_TIMEOUT_MS, RECHECK_INTERVAL_MS, RETRY_MS } from "./types.ts";
+import { GREETINGS_PER_BOOT, PLANNER_BEAT_MS, PLANNER_QUIET_BEAT_MS, PROPOSAL_TIMEOUT_MS, RECHECK_INTERVAL_MS, RETRY_MS } from "./types.ts";
 
 /** A leader that retires asks again after this long, milliseconds, when its successor could not take over. */
 const HAND_OVER_RETRY_MS = 2_000;
@@ -37,6 +37,7 @@ export class Leader {
   #nextHandOverMs = 0;
   #assembled = false;
   #nextHoldLogMs = 0;
+  #nextLossMs = Number.POSITIVE_INFINITY;
   #nextRecheckMs = Number.POSITIVE_INFINITY;
   #waiting = 0;
   #lastPlan: LastPlan | null = null;
@@ -98,6 +99,7 @@ export class Leader {
     const { raftStatus: raft, nowMs } = this.#host;
     // In every role: who is elected next has to know when a promise was made.
     this.#promises.look(this.#host.state, nowMs);
+    this.#nextLossMs = Number.POSITIVE_INFINITY;
     const inOffice = raft.role === "leader" && raft.ready;
     const leads = inOffice && this.#isAssembled();
     if (raft.leader !== null && raft.role !== "leader") this.#lastLeader = raft.leader;
@@ -114,6 +116,16 @@ export class Leader {
     this.#watchNodes();
     for (const request of this.#host.state.fencing.values()) this.#fence(request);
     this.#beat(nowMs);
+  }
+
+  /** Nothing of the office is about to change. A candidate, or a leader that may not decide yet, is looked at often. */
+  get quiet(): boolean {
+    return this.#leading || this.#host.raftStatus.role === "follower";
+  }
+
+  /** Own clock at which the next node is lost if it stays silent; Infinity for a node that watches nobody. */
+  get nextLookMs(): number {
+    return this.#nextLossMs;
   }
 
   /** Voters that this leader has not seen since its start while `wait-for-all` holds it back; empty: nothing does. */
@@ -160,8 +172,10 @@ export class Leader {
 
   #beat(nowMs: number): void {
     if (!this.#plannerUp || nowMs < this.#nextBeatMs) return;
-    this.#nextBeatMs = nowMs + PLANNER_BEAT_MS;
     const stamp = stampMs(this.#host);
+    // What a settled cluster waits for is known: a time of the plan, or a change.
+    const quietMs = Math.min(PLANNER_QUIET_BEAT_MS, Math.max(PLANNER_BEAT_MS, this.#nextRecheckMs - stamp));
+    this.#nextBeatMs = nowMs + (isSettled(this.#host.state) ? quietMs : PLANNER_BEAT_MS);
     if (stamp >= this.#nextRecheckMs) {
       this.#nextRecheckMs = Number.POSITIVE_INFINITY;
       this.#host.emit({ kind: "planner", message: { kind: "recheck", session: this.#session, nowMs: stamp } });
@@ -262,6 +276,8 @@ export class Leader {
       const goneSince = this.#goneSince(node.memberId);
       if (node.membership === "detached" && nowMs < this.#promises.endMs(node)) continue;
       const grace = goneSince !== undefined && silenceMs >= 0 && nowMs - goneSince < timing.tselfMs;
+      const lossAtMs = Math.max(heardMs + lossMs, goneSince === undefined ? 0 : goneSince + timing.tselfMs);
+      this.#nextLossMs = Math.min(this.#nextLossMs, lossAtMs);
       if (silenceMs < lossMs || grace || raft.leaderSinceMs === null) continue;
       const reason = goneSince === undefined ? `silent for ${Math.round(silenceMs)} ms` : "its daemon did not come back in time";
       const { memberId, incarnation } = node;

@@ -172,6 +172,17 @@ export class Member {
     return this.#planAcked >= this.#planVersion && this.#planSignature.includes(`"resource":${JSON.stringify(resource)}`);
   }
 
+  /** Nothing is on its way to or from the guardian or the log but recurring monitors, whose times are known. */
+  get quiet(): boolean {
+    const told = this.#results.size === 0 && this.#fencingResults.size === 0 && this.#toAck.size === 0 && this.#asked.size === 0;
+    return told && this.#greeted && this.#notBefore.size === 0 && !this.#planHeld && this.#planAcked >= this.#planVersion;
+  }
+
+  /** Own clock at which the next recurring monitor is due. */
+  get nextLookMs(): number {
+    return this.#recurring.nextDueMs;
+  }
+
   /** Compares and acts. Called after every change and on every tick. */
   duties(): void {
     const self = this.#host.self;

@@ -19,12 +19,16 @@ import {
   type Step,
 } from "./types.ts";
 
-/** Duties are looked at this often although no event comes, milliseconds. */
+/** Duties are looked at this often although no event comes, milliseconds, while something is under way. */
 export const DUTY_TICK_MS = 50;
 /** Once there is a new leader, what was forwarded to the old one and not answered is given up after this long, milliseconds. */
 const LOST_PROPOSAL_MS = 100;
 /** The leader looks this often whether the membership still needs its help, milliseconds. */
 const MEMBERSHIP_LOOK_MS = 2_000;
+/** The same while nothing is: what time alone changes then is known beforehand, or can wait this long. */
+export const QUIET_TICK_MS = 200;
+/** A follower's timer leaves the look to the heartbeat that is about to come: one waking instead of two, milliseconds. */
+const HEARTBEAT_SLACK_MS = 60;
 /** A snapshot is taken when the log holds this much, bytes, or as much as the last snapshot (RAFT.md §5). */
 export const SNAPSHOT_LOG_BYTES = 8 * 1024 * 1024;
 
@@ -55,6 +59,10 @@ export class NodeCore implements Host {
   #clockChangedMs: number;
   #snapshotUnderWay = false;
   #nextDutiesMs = 0;
+  #quiet = false;
+  #follows = false;
+  /** Role, leader or term are others than at the last look. */
+  #officeChanged = false;
 
   constructor(options: NodeOptions) {
     this.options = options;
@@ -99,7 +107,8 @@ export class NodeCore implements Host {
 
   /** Own clock at which `tick` is wanted at the latest. */
   nextWakeMs(): number {
-    return Math.min(this.raft.nextWakeMs(), this.#nextDutiesMs);
+    const slackMs = this.#quiet && this.#follows ? HEARTBEAT_SLACK_MS : 0;
+    return Math.min(this.raft.nextWakeMs(), this.#nextDutiesMs + slackMs);
   }
 
   step(step: Step): readonly Effect[] {
@@ -110,12 +119,27 @@ export class NodeCore implements Host {
     this.#handle(step.event);
     this.#pump();
     // Heartbeats are most of what arrives; duties are only looked at when something may have changed for them.
-    const due = this.nowMs >= this.#nextDutiesMs || before !== this.#state || !FREQUENT.has(step.event.kind);
+    const due = this.nowMs >= this.#nextDutiesMs || before !== this.#state || this.#officeChanged || !FREQUENT.has(step.event.kind);
     if (due) {
+      this.#officeChanged = false;
       this.#nextDutiesMs = this.nowMs + DUTY_TICK_MS;
       this.#duties();
+      this.#planNextDuties();
     }
     return this.#effects;
+  }
+
+  /** Nothing under way: no intent, fencing, proposal, request or departure, so the next look may wait (RAFT.md §1). */
+  #planNextDuties(): void {
+    const { intents, fencing } = this.#state;
+    const { role, leader } = this.raftStatus;
+    const still =
+      intents.size === 0 && fencing.size === 0 && this.#proposals.size === 0 && !this.#requests.desk.waits && !this.#departure.begun;
+    this.#quiet = still && leader !== null && this.#leader.quiet && this.#member.quiet;
+    this.#follows = role === "follower";
+    if (!this.#quiet) return;
+    const nextMs = Math.min(this.#leader.nextLookMs, this.#member.nextLookMs);
+    this.#nextDutiesMs = Math.min(this.nowMs + QUIET_TICK_MS, Math.max(this.#nextDutiesMs, nextMs));
   }
 
   propose(
@@ -249,6 +273,7 @@ export class NodeCore implements Host {
     let entries = this.#configIndex === null;
     while (this.raft.hasReady()) {
       const ready = this.raft.ready();
+      if (ready.soft !== null) this.#officeChanged = true;
       if (isEmpty(ready)) break;
       entries ||= ready.entries.length > 0 || ready.snapshot !== null;
       this.#status = null;

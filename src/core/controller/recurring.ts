@@ -12,6 +12,8 @@ type Repeating = {
   yielding: boolean;
 };
 
+type Wanted = ReadonlyMap<string, { readonly resource: string; readonly operation: RecurringOperation }>;
+
 /**
  * Recurring operations, derived from the state: after a restart of the daemon they resume with one immediate run.
  * Results equal to the recorded one stay off the log.
@@ -21,6 +23,8 @@ export class Recurring {
   readonly #byKey = new Map<string, Repeating>();
   readonly #changed = new Map<string, OperationResult>();
   readonly #reporting = new Set<string>();
+  #wanted: Wanted = new Map();
+  #wantedOf: NodeStatus["history"] | null = null;
   #count = 0;
 
   constructor(host: Host) {
@@ -49,13 +53,29 @@ export class Recurring {
     for (const repeating of this.#byKey.values()) if (repeating.running === runKey) repeating.running = null;
   }
 
-  /** Begins what is due, ends what is no longer wanted. Resources with an intent in flight wait. */
-  duties(self: NodeStatus, busy: ReadonlySet<string>): void {
-    const { nowMs } = this.#host;
+  /** Own clock at which the next operation that does not run now is due; Infinity without any. */
+  get nextDueMs(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const repeating of this.#byKey.values()) if (repeating.running === null && repeating.dueMs < next) next = repeating.dueMs;
+    return next;
+  }
+
+  /** What the history asks for; an unchanged history asks for the same. */
+  #wantedBy(self: NodeStatus): Wanted {
+    if (this.#wantedOf === self.history) return this.#wanted;
     const wanted = new Map<string, { readonly resource: string; readonly operation: RecurringOperation }>();
     for (const history of self.history.values()) {
       for (const operation of history.recurring.values()) wanted.set(operation.key, { resource: history.resource, operation });
     }
+    this.#wantedOf = self.history;
+    this.#wanted = wanted;
+    return wanted;
+  }
+
+  /** Begins what is due, ends what is no longer wanted. Resources with an intent in flight wait. */
+  duties(self: NodeStatus, busy: ReadonlySet<string>): void {
+    const { nowMs } = this.#host;
+    const wanted = this.#wantedBy(self);
     for (const [key, repeating] of this.#byKey) {
       if (wanted.has(key)) continue;
       if (repeating.running !== null) this.#host.emit({ kind: "cancel", key: repeating.running });

@@ -41,6 +41,8 @@ export const RESULTS_BATCH_MAX = 256;
 export const RETRY_MS = 300;
 /** The leader looks at its planner this often although nothing happened. */
 export const PLANNER_BEAT_MS = 1_000;
+/** The same when the cluster has settled: its next decision has a time of its own. */
+export const PLANNER_QUIET_BEAT_MS = 5_000;
 /** Even if nothing happens the cluster decides anew after this long (`cluster-recheck-interval`). */
 export const RECHECK_INTERVAL_MS = 900_000;
 /** Watch events kept for watches that resume. */

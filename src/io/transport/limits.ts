@@ -20,7 +20,7 @@ export const RACE_MS = 2_000;
 /** Looking at the paths of members with several rings, milliseconds. */
 export const RINGS_TICK_MS = 25;
 /** The same when every member has one address. */
-export const IDLE_TICK_MS = 250;
+export const IDLE_TICK_MS = 500;
 /** A look that comes this much too late judges nobody: it was this process that stood still, milliseconds. */
 export const LATE_TICK_MS = 50;
 /** Pings on each path of a member with several rings, milliseconds: the standby must be known to work. */
