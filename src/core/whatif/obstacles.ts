@@ -1,5 +1,5 @@
 import { INFINITY_SCORE } from "../base/index.ts";
-import { type Model, outermostOf, type Plan, type PolicyNode, primitivesOf, type Resource, ROLE } from "../policy/index.ts";
+import { isWithin, type Model, outermostOf, type Plan, type PolicyNode, primitivesOf, type Resource, ROLE } from "../policy/index.ts";
 import { explainModel, findResources, type ScoreTerm } from "./explain.ts";
 import type { ProposedChange } from "./explain-changes.ts";
 
@@ -37,6 +37,7 @@ export function obstaclesAt(plan: Plan, resource: string, node: PolicyNode): Obs
   const required = new Changes();
   const optional = new Changes();
   const instances = findResources(model, resource);
+  if (instances.some((instance) => makesNode(instance, node))) return { impossible: true, required: [], optional: [] };
   for (const instance of instances) resourceChanges(model, instance, required.add);
   clusterChanges(model, required.add);
   const usable = nodeChanges(model, node, required.add, optional.add);
@@ -52,10 +53,21 @@ export function obstaclesAt(plan: Plan, resource: string, node: PolicyNode): Obs
   }
   const prefer: ProposedChange = { kind: "prefer", resource: outermostOf(instances[0]!).configId, node: node.name };
   const banned = open.every((row) => row.banned);
-  if (!banned) optional.add(prefer);
+  // A bundle as a whole cannot prefer the node that one of its replicas makes.
+  const sensible = node.launcher === null || !isWithin(node.launcher, outermostOf(instances[0]!));
+  if (sensible && !banned) optional.add(prefer);
   for (const row of open) for (const change of row.optional.list) optional.add(change);
-  optional.add(prefer);
+  if (sensible) optional.add(prefer);
   return { impossible: false, required: required.list, optional: optional.list.filter((change) => !required.has(change)) };
+}
+
+/** A guest runs nothing of what brings it about. */
+function makesNode(instance: Resource, node: PolicyNode): boolean {
+  return (
+    instance === node.connection ||
+    instance === node.launcher ||
+    (instance.implicit && node.launcher !== null && node.launcher.inBundle === instance.inBundle)
+  );
 }
 
 /** What keeps the start of something from being carried out although a node was found: orderings and what they wait for. */

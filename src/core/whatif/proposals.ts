@@ -1,6 +1,7 @@
 import { type Hash, QuorateError } from "../base/index.ts";
 import type { Element } from "../cib/index.ts";
 import { type Model, type Plan, type PolicyNode, place, type Resource, ROLE, schedule } from "../policy/index.ts";
+import { actionsInLoops } from "../transition/index.ts";
 import { findResources } from "./explain.ts";
 import { applyChange, type ProposedChange } from "./explain-changes.ts";
 import { type Obstacles, obstaclesAt, orderObstacles } from "./obstacles.ts";
@@ -161,8 +162,9 @@ class Search {
     return findResources(model, this.#resource).some((each) => each.node?.name === node.name && each.nextRole !== ROLE.stopped);
   }
 
+  /** A graph with a loop is never carried out to its end. */
   #isThere(plan: Plan, node: PolicyNode): boolean {
-    return placesAfter(plan, this.#resource).includes(node.name);
+    return actionsInLoops(plan.graph).length === 0 && placesAfter(plan, this.#resource).includes(node.name);
   }
 }
 

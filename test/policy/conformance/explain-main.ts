@@ -69,9 +69,17 @@ function drawn(questions: readonly Question[], count: number, seed: number): Que
 function runsOn(cib: Element, nowMs: number, { resource, node }: Question): boolean {
   const { graph } = schedule(cib, nowMs, md5);
   const after = readModel(executeTransition(cib, graph, { wallSec: Math.floor(nowMs / 1000) }).cib, nowMs, md5);
+  // Paper keeps the failure of a guest that is recovered with its container; what was started since is sound.
+  const started = new Set(
+    graph.actions.flatMap((action) =>
+      action.kind === "resource" && action.task === "start" && action.node === node ? [action.resource] : [],
+    ),
+  );
   return findResources(after, resource).some(
     (instance) =>
-      instance.role > ROLE.stopped && !instance.failed && instance.activeNodes.some((active) => active.name === node && active.online),
+      instance.role > ROLE.stopped &&
+      (!instance.failed || started.has(instance.configId)) &&
+      instance.activeNodes.some((active) => active.name === node && active.online),
   );
 }
 

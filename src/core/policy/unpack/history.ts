@@ -1,6 +1,6 @@
 import { attributeOf, childOf, childrenOf, type Element } from "../../cib/index.ts";
 import type { HistoryEntry } from "../model-history.ts";
-import { parseInteger } from "./values.ts";
+import { parseInteger, plainDigits } from "./values.ts";
 
 /** Operations whose entries mean something (status.md 13.2). */
 const KNOWN_TASKS: ReadonlySet<string> = new Set([
@@ -46,6 +46,98 @@ export const STATUS = {
   noSecrets: 11,
 } as const;
 
+/**
+ * One `lrm_rsc_op`. What every run looks at is read at once, the rest at the first question: a large cluster has tens of
+ * thousands of entries, and of most nobody asks for the digests.
+ */
+class RecordedEntry implements HistoryEntry {
+  readonly xml: Element;
+  readonly id: string;
+  readonly task: string;
+  readonly intervalMs: number;
+  readonly callId: number | null;
+  readonly rc: number;
+  readonly status: number;
+  readonly position: number;
+  private readonly cibFeatureSet: string | null;
+
+  constructor(xml: Element, read: { id: string; task: string; rc: number; status: number; position: number; featureSet: string | null }) {
+    this.xml = xml;
+    this.id = read.id;
+    this.task = read.task;
+    this.intervalMs = parseInteger(attributeOf(xml, "interval")) ?? 0;
+    this.callId = parseInteger(attributeOf(xml, "call-id"));
+    this.rc = read.rc;
+    this.status = read.status;
+    this.position = read.position;
+    this.cibFeatureSet = read.featureSet;
+  }
+
+  private text(name: string): string | null {
+    return attributeOf(this.xml, name) ?? null;
+  }
+
+  get key(): string {
+    return this.text("operation_key") ?? this.id;
+  }
+
+  get expectedRc(): number | null {
+    return expectedOf(this.transitionKey);
+  }
+
+  get transitionKey(): string | null {
+    return this.text("transition-key");
+  }
+
+  get transitionMagic(): string | null {
+    return this.text("transition-magic");
+  }
+
+  get lastRcChange(): number | null {
+    return parseInteger(attributeOf(this.xml, "last-rc-change"));
+  }
+
+  get exitReason(): string | null {
+    return this.text("exit-reason");
+  }
+
+  get digest(): string | null {
+    return this.text("op-digest");
+  }
+
+  get restartDigest(): string | null {
+    return this.text("op-restart-digest");
+  }
+
+  get restartParameters(): string | null {
+    return this.text("op-force-restart");
+  }
+
+  get secureDigest(): string | null {
+    return this.text("op-secure-digest");
+  }
+
+  get secureParameters(): string | null {
+    return this.text("op-secure-params");
+  }
+
+  get featureSet(): string | null {
+    return this.text("crm_feature_set") ?? this.cibFeatureSet;
+  }
+
+  get migrateSource(): string | null {
+    return this.text("migrate_source");
+  }
+
+  get migrateTarget(): string | null {
+    return this.text("migrate_target");
+  }
+
+  get onNode(): string | null {
+    return this.text("on_node");
+  }
+}
+
 /** Reads one `lrm_rsc_op`; null if it is to be ignored (status.md 13.2). */
 export function readEntry(xml: Element, featureSet: string | null, position: number): HistoryEntry | null {
   const id = attributeOf(xml, "id");
@@ -55,32 +147,7 @@ export function readEntry(xml: Element, featureSet: string | null, position: num
   const status = parseInteger(attributeOf(xml, "op-status"));
   if (rc === null || rc < 0 || rc > 255) return null;
   if (status === null || status < STATUS.pending || status > STATUS.noSecrets || status === STATUS.cancelled) return null;
-  const transitionKey = attributeOf(xml, "transition-key") ?? null;
-  return {
-    xml,
-    id,
-    task,
-    intervalMs: parseInteger(attributeOf(xml, "interval")) ?? 0,
-    key: attributeOf(xml, "operation_key") ?? id,
-    callId: parseInteger(attributeOf(xml, "call-id")),
-    rc,
-    status,
-    expectedRc: decodeKey(transitionKey)?.expected ?? null,
-    transitionKey,
-    transitionMagic: attributeOf(xml, "transition-magic") ?? null,
-    lastRcChange: parseInteger(attributeOf(xml, "last-rc-change")),
-    exitReason: attributeOf(xml, "exit-reason") ?? null,
-    digest: attributeOf(xml, "op-digest") ?? null,
-    restartDigest: attributeOf(xml, "op-restart-digest") ?? null,
-    restartParameters: attributeOf(xml, "op-force-restart") ?? null,
-    secureDigest: attributeOf(xml, "op-secure-digest") ?? null,
-    secureParameters: attributeOf(xml, "op-secure-params") ?? null,
-    featureSet: attributeOf(xml, "crm_feature_set") ?? featureSet,
-    migrateSource: attributeOf(xml, "migrate_source") ?? null,
-    migrateTarget: attributeOf(xml, "migrate_target") ?? null,
-    onNode: attributeOf(xml, "on_node") ?? null,
-    position,
-  };
+  return new RecordedEntry(xml, { id, task, rc, status, position, featureSet });
 }
 
 export type TransitionKey = { readonly action: number; readonly transition: number; readonly expected: number; readonly uuid: string };
@@ -91,6 +158,19 @@ export function decodeKey(text: string | null): TransitionKey | null {
   const match = /^(-?\d+):(-?\d+):(-?\d+):(.+)$/.exec(text);
   if (match === null) return null;
   return { action: Number(match[1]), transition: Number(match[2]), expected: Number(match[3]), uuid: match[4]! };
+}
+
+/** The expected code of a key as `decodeKey` reads it; the usual form without its cost, because every result is judged by it. */
+function expectedOf(text: string | null): number | null {
+  if (text === null) return null;
+  const first = text.indexOf(":");
+  const second = text.indexOf(":", first + 1);
+  const third = text.indexOf(":", second + 1);
+  if (first > 0 && second > first && third > second && third < text.length - 1) {
+    const expected = plainDigits(text, second + 1, third);
+    if (plainDigits(text, 0, first) >= 0 && plainDigits(text, first + 1, second) >= 0 && expected >= 0) return expected;
+  }
+  return decodeKey(text)?.expected ?? null;
 }
 
 function decodeMagic(text: string | null): TransitionKey | null {

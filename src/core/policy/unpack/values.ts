@@ -7,10 +7,24 @@ const MAX_DURATION_MS = 4_294_967_295;
 /** A decimal integer; what follows the digits is ignored (status.md 2.1). null: no digits. */
 export function parseInteger(text: string | undefined): number | null {
   if (text === undefined) return null;
+  const plain = plainDigits(text, 0, text.length);
+  if (plain >= 0) return plain;
   const match = /^\s*([+-]?\d+)/.exec(text);
   if (match === null) return null;
   const value = Number(match[1]);
   return Math.max(-MAX_INTEGER, Math.min(MAX_INTEGER, value));
+}
+
+/** The number that a part of a text is if it is one to nine digits, as nearly all are in a status section; -1: look more closely. */
+export function plainDigits(text: string, from: number, to: number): number {
+  if (to <= from || to - from > 9) return -1;
+  let value = 0;
+  for (let at = from; at < to; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 /** true, false, or null where the text is missing or says neither (status.md 2.3). */
