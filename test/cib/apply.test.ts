@@ -164,6 +164,20 @@ describe("intents and results", () => {
     assert.equal(log.state.intents.size, 0);
   });
 
+  test("a plan that does not know of what another one has begun since is stale, also when that has ended well", () => {
+    const log = new Log().run(...created);
+    const blind: Command = { ...commitIntents(log, start(log, "n2")), transition: 2 } as Command;
+    const first = commitIntents(log, start(log, "n1"));
+    log.run(first, blind);
+    assert.equal(log.code, "PLAN_STALE", "web may be starting on n1");
+    log.run(result(log, 0), blind);
+    assert.equal(log.code, "PLAN_STALE", "web runs on n1");
+    log.run({ ...first, intents: [start(log, "n1", "db")] } as Command);
+    assert.equal(log.code, null, "the plan that began them goes on");
+    log.run({ ...commitIntents(log, start(log, "n2", "db2")), transition: 2 } as Command);
+    assert.equal(log.code, null, "and one that was made after it knows of it");
+  });
+
   test("an equal action joins the one in flight, another one of the resource is refused", () => {
     const log = new Log().run(...created);
     log.run(commitIntents(log, start(log)));

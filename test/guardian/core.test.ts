@@ -34,6 +34,32 @@ const NOTHING: Remembered = {
   stopped: [],
 };
 
+describe("a walk as proof", () => {
+  it("what was asked for before it ended does not begin after it", () => {
+    const guardian = guarded([step()]);
+    guardian.runTo(10_500);
+    assert.equal(guardian.messages("walked").at(-1)?.trips, 1);
+    guardian.say({ kind: "deadline", term: term(1), atMonotonicMs: 20_000 });
+    const order = { kind: "run", origin: origin({ term: 1, ...BOOT }), action: action({ operation: "start" }), planVersion: 1 } as const;
+    guardian.say({ ...order, key: "before", trips: 0 });
+    assert.equal(guardian.messages("refused").at(-1)?.code, "DEADLINE_PASSED");
+    guardian.say({ ...order, key: "after", trips: 1 });
+    assert.equal(guardian.spawned.at(-1), "start r1");
+  });
+
+  it("is not told by the welcome while it is under way", () => {
+    const guardian = guarded([step()]);
+    guardian.answer = (each, active) => (each.operation === "stop" ? null : dummyAnswer(each, active));
+    guardian.runTo(10_000);
+    guardian.say({ kind: "hello", protocol: 1, node: "n1", daemonBoot: 1 }, 2);
+    assert.equal(guardian.messages("tripped").length, 1);
+    assert.equal(guardian.messages("welcome").at(-1)?.trips, 0);
+    guardian.runTo(14_000);
+    guardian.say({ kind: "hello", protocol: 1, node: "n1", daemonBoot: 1 }, 3);
+    assert.equal(guardian.messages("welcome").at(-1)?.trips, 1);
+  });
+});
+
 describe("the deadline", () => {
   it("is not passed one moment before D, and is at D", () => {
     const guardian = guarded([step()]);

@@ -37,7 +37,7 @@ export type MemberOptions = {
 
 /** A running member: store, links, guardian, policy worker and the node itself, wired together. */
 export class MemberNode {
-  readonly hub = new WatchHub();
+  readonly hub: WatchHub;
   readonly #options: MemberOptions;
   readonly #shell: NodeShell;
   readonly #store: RaftStore<Proposal>;
@@ -50,8 +50,9 @@ export class MemberNode {
   #nextRequest = 1;
   #renewal: NodeJS.Timeout | null = null;
 
-  private constructor(options: MemberOptions, shell: (node: MemberNode) => NodeShell, store: RaftStore<Proposal>) {
+  private constructor(options: MemberOptions, shell: (node: MemberNode) => NodeShell, store: RaftStore<Proposal>, begin: number) {
     this.#options = options;
+    this.hub = new WatchHub(begin);
     this.#identity = options.identity;
     this.#store = store;
     this.#shell = shell(this);
@@ -101,7 +102,7 @@ export class MemberNode {
         },
         node.#adapters(store),
       );
-    const node = new MemberNode(options, make, store);
+    const node = new MemberNode(options, make, store, state.index);
     await node.#start(loaded.boot);
     return node;
   }

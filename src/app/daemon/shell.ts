@@ -23,6 +23,7 @@ export interface GuardianPort {
     readonly origin: IntentOrigin | null;
     readonly action: AgentAction;
     readonly planVersion: number;
+    readonly trips: number;
   }): boolean;
   cancel(key: string): void;
   ack(key: string): void;
@@ -209,8 +210,8 @@ class Shell implements NodeShell {
   }
 
   #run(effect: Extract<Effect, { kind: "run" }>): void {
-    const { key, origin, action, planVersion } = effect;
-    if (this.#adapters.guardian.run({ key, origin, action, planVersion })) return;
+    const { key, origin, action, planVersion, trips } = effect;
+    if (this.#adapters.guardian.run({ key, origin, action, planVersion, trips })) return;
     // The link already has this key, or it is full; both heal, the node asks again.
     queueMicrotask(() => this.deliver({ kind: "guardian", message: { kind: "refused", key, code: "QUEUE_FULL" } }));
   }

@@ -186,7 +186,8 @@ export class GuardianCore {
       running: splitBySize(running).first,
       results: results.first,
       tripped: this.#trips > 0,
-      trips: this.#trips,
+      // A walk that is under way proves nothing yet; its end is told by `walked`.
+      trips: this.#walk === null ? this.#trips : this.#trips - 1,
       stopped: this.#stopped,
     });
     for (const result of results.rest) this.#send({ kind: "result", ...result });
@@ -226,7 +227,7 @@ export class GuardianCore {
     }
     const { key, origin, action, planVersion } = order;
     this.#effects.push({ kind: "journal", record: { kind: "run", key, origin, action, planVersion } });
-    this.#pump(this.#lanes.add({ key, origin, action, planVersion }, false), nowMs);
+    this.#pump(this.#lanes.add(order, false), nowMs);
   }
 
   /** Why an action may not begin now (RAFT.md §§7-8, invariants H3 and H5), or null. */
@@ -241,7 +242,7 @@ export class GuardianCore {
     if (!isActivating(order.action)) return null;
     const step = this.#plan?.steps.find((candidate) => candidate.resource === order.action.resource);
     if (this.#plan === null || step === undefined || this.#plan.version < order.planVersion) return "PLAN_MISSING";
-    if (passed) return "DEADLINE_PASSED";
+    if (passed || (order.trips !== undefined && order.trips < this.#trips)) return "DEADLINE_PASSED";
     return step.exclusive && this.#deadlineMs === Number.POSITIVE_INFINITY ? "DEADLINE_MISSING" : null;
   }
 

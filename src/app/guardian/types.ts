@@ -20,6 +20,7 @@ export type RunOrder = {
   readonly origin: IntentOrigin | null;
   readonly action: AgentAction;
   readonly planVersion: number;
+  readonly trips?: number;
 };
 
 /** What an earlier guardian of this incarnation left behind. */

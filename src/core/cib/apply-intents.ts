@@ -9,10 +9,15 @@ type Of<K extends Command["kind"]> = Extract<Command, { kind: K }>;
 
 /**
  * Commits the ready intents of one step, all or none. Refused when the state that they were decided on has changed
- * since, or when one of them meets another action of the same resource on its node: the plan waits or is made anew.
+ * since, when another plan has begun actions that this one cannot know of (it may have started the same resource
+ * elsewhere), or when one of them meets another action of the same resource on its node: the plan waits or is made anew.
  */
 export function applyIntents(state: CibState, index: LogIndex, command: Of<"intents.commit">): Change {
   if (command.basedOn < state.changedAt) return refused("PLAN_STALE", `something changed at ${state.changedAt}, after ${command.basedOn}`);
+  const last = state.lastPlan;
+  const same = last?.transition === command.transition && last.basedOn === command.basedOn;
+  if (last !== undefined && !same && last.at > command.basedOn)
+    return refused("PLAN_STALE", `transition ${last.transition} began actions at ${last.at}, after ${command.basedOn}`);
   if (state.intents.size + command.intents.length > INTENTS_MAX)
     return refused("LIMIT_EXCEEDED", `at most ${INTENTS_MAX} intents in flight`);
   const busy = new Map<string, Intent>();
@@ -36,7 +41,10 @@ export function applyIntents(state: CibState, index: LogIndex, command: Of<"inte
     busy.set(placeOf(draft), intent);
     intents = intents.set(intent.key, intent);
   }
-  let next: CibState = { ...state, intents, transition: Math.max(state.transition, command.transition) };
+  const transition = Math.max(state.transition, command.transition);
+  const began = intents !== state.intents;
+  const lastPlan = began ? { lastPlan: { transition: command.transition, basedOn: command.basedOn, at: index } } : {};
+  let next: CibState = { ...state, intents, transition, ...lastPlan };
   for (const cancel of command.cancels) next = cancelRecurring(next, cancel);
   return accepted(next, { voidsPlans: false });
 }

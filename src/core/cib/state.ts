@@ -227,6 +227,8 @@ export type CibState = {
   readonly nodes: PersistentMap<NodeStatus>;
   readonly intents: PersistentMap<Intent>;
   readonly transition: number;
+  /** The plan that last began actions, and the index at which it did: what another plan does not know of. */
+  readonly lastPlan?: { readonly transition: number; readonly basedOn: LogIndex; readonly at: LogIndex };
   /** Set while nothing is left to do: the state it was decided on and when to decide anew. Void once `changedAt` is later. */
   readonly settled: { readonly basedOn: LogIndex; readonly transition: number; readonly recheckAtMs: number | null } | null;
   readonly fencing: PersistentMap<FencingRequest>;

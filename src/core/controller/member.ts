@@ -26,7 +26,9 @@ export class Member {
   readonly #host: Host;
   readonly #recurring: Recurring;
   #guardian: GuardianFacts | null = null;
+  /** Walks of the stop plan whose every stop was proven, and all that were seen to end. */
   #trips = 0;
+  #walks = 0;
   #stopBoundMs = 0;
   #unproven = new Set<string>();
   #planVersion = 0;
@@ -105,11 +107,14 @@ export class Member {
         else this.#unproven.add(message.resource);
         return;
       case "walked":
+        this.#walks = message.trips;
         // Only a walk whose every stop is proven counts as the end of what ran here.
         if (this.#unproven.size === 0) {
           this.#trips = message.trips;
           // A guardian that cannot reset its host has ended everything instead: the node may come back with that proof.
           this.#selfFenced = false;
+          // The greeting that tells of it does not wait for the answer to an older one.
+          this.#helloUntilMs = 0;
         }
         this.#forgetRunning();
         return;
@@ -127,6 +132,7 @@ export class Member {
     this.#stopMs = facts.stopMs ?? 0;
     this.#boundToTellMs = 0;
     this.#unproven = new Set(facts.stopped.filter((end) => !end.proven).map((end) => end.resource));
+    this.#walks = facts.trips;
     this.#trips = this.#unproven.size === 0 ? facts.trips : this.#trips;
     this.#planVersion = Math.max(this.#planVersion, facts.planVersion);
     this.#planAcked = facts.planVersion;
@@ -195,9 +201,11 @@ export class Member {
     if (self.incarnation !== this.#guardian.incarnation) return;
     this.#keepPlan(self);
     this.#cancelWhatIsOver();
+    // The greeting that tells of a walk ends all that the log knows to run here: what began before it would be forgotten.
+    this.#reportFencing();
+    if (self.trips < this.#trips) return;
     this.#reportResults(self);
     this.#reportCoverage(self);
-    this.#reportFencing();
     if (!this.mayAct()) return;
     for (const intent of this.#host.state.intents.values()) {
       if (intent.node === self.name && intent.incarnation === self.incarnation) this.#runIntent(self, intent);
@@ -397,7 +405,7 @@ export class Member {
     if (incarnation === undefined) return;
     this.#asked.set(key, { resource, atMs: this.#host.nowMs });
     const origin = { term: this.#host.raftStatus.term, index, incarnation };
-    this.#host.emit({ kind: "run", key, origin, action, planVersion: this.#planVersion });
+    this.#host.emit({ kind: "run", key, origin, action, planVersion: this.#planVersion, trips: this.#walks });
   }
 
   #ackWhatIsApplied(): void {

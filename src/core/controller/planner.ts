@@ -180,8 +180,16 @@ export class Planner {
   #apply(entry: PlannerEntry): void {
     if (entry.index <= this.#state.index) return;
     const command = entry.proposal?.command;
+    if (command?.kind === "intents.commit") this.#noteIntents(command);
     if (command?.kind === "results.record") for (const result of command.results) this.#noteResult(result.key);
     this.#state = entry.proposal === null ? applyEmpty(this.#state, entry.index) : apply(this.#state, entry.index, entry.proposal).state;
+  }
+
+  /** An earlier plan's last step came after the present plan was made: it may have begun what the present one decides anew. */
+  #noteIntents(command: Extract<Command, { kind: "intents.commit" }>): void {
+    if (this.#running === null) return;
+    const own = command.transition === this.#running.transition && command.basedOn === this.#running.basedOn;
+    if (!own) this.#mustPlan = true;
   }
 
   /** An action of an earlier plan that the present one does not contain has ended: what the present one assumed may be wrong. */

@@ -90,7 +90,7 @@ export class Recurring {
       this.#count += 1;
       repeating.yielding = false;
       repeating.running = `${key}~${this.#host.options.boot}.${this.#count}`;
-      this.#host.emit({ kind: "run", key: repeating.running, origin: null, action: operation.action, planVersion: 0 });
+      this.#host.emit({ kind: "run", key: repeating.running, origin: null, action: operation.action, planVersion: 0, trips: 0 });
     }
   }
 

@@ -135,6 +135,8 @@ export type Effect =
       readonly origin: IntentOrigin | null;
       readonly action: AgentAction;
       readonly planVersion: number;
+      /** Walks of the stop plan that this node has seen end. */
+      readonly trips: number;
     }
   | { readonly kind: "cancel"; readonly key: string }
   | { readonly kind: "ack"; readonly key: string }

@@ -39,6 +39,8 @@ export type ToGuardian =
    * Runs an action. The same `key` again while it waits or runs is a no-op; while its result waits for `result.ack` the
    * result is sent again. Actions of one resource run one after the other (fence actions of a device beside its monitors).
    * `origin.term` is the term under which the daemon holds the intent valid; null: derived from state (monitors, probes).
+   * `trips` = walks of the stop plan that the daemon has seen end: what was asked for before a walk does not begin after it,
+   * because the cluster takes the walk as proof that nothing runs. Absent: a daemon that does not say.
    */
   | {
       readonly kind: "run";
@@ -46,6 +48,7 @@ export type ToGuardian =
       readonly origin: IntentOrigin | null;
       readonly action: AgentAction;
       readonly planVersion: number;
+      readonly trips?: number;
     }
   | { readonly kind: "cancel"; readonly key: string }
   | { readonly kind: "result.ack"; readonly key: string }

@@ -28,6 +28,7 @@ export type RunRequest = {
   readonly origin: IntentOrigin | null;
   readonly action: AgentAction;
   readonly planVersion: number;
+  readonly trips?: number;
 };
 
 export type Welcome = Extract<FromGuardian, { readonly kind: "welcome" }>;
