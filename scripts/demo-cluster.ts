@@ -94,8 +94,8 @@ export class DemoCluster {
     this.#spawn(node, "quorate-guardian", "guardian", ["--dir", node.directory, "--node", node.name, "--self-fence", "kill"]);
   }
 
-  startDaemon(node: DemoNode): void {
-    this.#spawn(node, "quorated", "daemon", ["--dir", node.directory, "--node", node.name, "--listen", `127.0.0.1:${node.port}`]);
+  startDaemon(node: DemoNode, host = "127.0.0.1"): void {
+    this.#spawn(node, "quorated", "daemon", ["--dir", node.directory, "--node", node.name, "--listen", `${host}:${node.port}`]);
   }
 
   /** The pid of the node's daemon or guardian, or null when it does not run. */

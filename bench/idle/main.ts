@@ -81,6 +81,8 @@ async function ownGuardian(seconds: number, monitors: number, intervalMs: number
   const link = linkGuardian({
     socketPath: join(directory, "run", "guardian.sock"),
     node: "n1",
+    memberId: 1,
+    cluster: "bench",
     daemonBoot: 1,
     onEvent: (event) => {
       if (event.kind === "result") link.ack(event.key);

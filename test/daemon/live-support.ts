@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { type Element, element } from "../../src/core/cib/index.ts";
-import type { LiveCluster, LiveNode } from "./live-cluster.ts";
+import { checkoutRoot, type LiveCluster, type LiveNode } from "./live-cluster.ts";
 
 export function nvpairs(kind: string, id: string, values: Readonly<Record<string, string>>): Element {
   const pairs = Object.entries(values).map(([name, value]) => element("nvpair", { id: `${id}-${name}`, name, value }));
@@ -44,4 +46,13 @@ export function activeCopies(cluster: LiveCluster, resource: string): number {
   const last = new Map<string, string>();
   for (const entry of ledgerOf(cluster, resource)) last.set(entry.node, entry.action);
   return [...last.values()].filter((action) => action === "start").length;
+}
+
+/** The `quorate` program, as an operator runs it. */
+export function quorate(node: LiveNode, ...args: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }> {
+  const program = join(checkoutRoot(), "dist", "src", "app", "cli", "main.js");
+  const child = spawn(process.execPath, [program, "--socket", node.socketPath, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  return new Promise((resolve) => child.on("close", (code) => resolve({ code, text })));
 }

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { element, walk } from "../../src/core/cib/index.ts";
-import { checkoutRoot, LiveCluster, type LiveNode, pause } from "./live-cluster.ts";
-import { activeCopies, commit, dummy, nvpairs, put, runsOn } from "./live-support.ts";
+import { LiveCluster, type LiveNode, pause } from "./live-cluster.ts";
+import { activeCopies, commit, dummy, nvpairs, put, quorate, runsOn } from "./live-support.ts";
 
 type Member = {
   readonly node: string;
@@ -15,15 +14,6 @@ type Member = {
   readonly match: number;
 };
 type ClusterStatus = { readonly totalVotes: number; readonly joint: boolean; readonly members: readonly Member[] };
-
-/** The `quorate` program, as an operator runs it. */
-function quorate(node: LiveNode, ...args: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }> {
-  const program = join(checkoutRoot(), "dist", "src", "app", "cli", "main.js");
-  const child = spawn(process.execPath, [program, "--socket", node.socketPath, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  let text = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
-  return new Promise((resolve) => child.on("close", (code) => resolve({ code, text })));
-}
 
 describe("two data nodes and a witness: daily work and the last resort", () => {
   let cluster: LiveCluster;

@@ -144,7 +144,14 @@ describe("the link to the guardian", () => {
     guardian = new ScriptedGuardian();
     if (listening) await guardian.open();
     events = new Arrivals();
-    link = linkGuardian({ socketPath: guardian.path, node: "n1", daemonBoot: 7, onEvent: (event) => events.push(event) });
+    link = linkGuardian({
+      socketPath: guardian.path,
+      node: "n1",
+      daemonBoot: 7,
+      memberId: 3,
+      cluster: "c",
+      onEvent: (event) => events.push(event),
+    });
   };
   afterEach(() => {
     link.close();
@@ -162,7 +169,7 @@ describe("the link to the guardian", () => {
     await guardian.open();
     assert.equal((await events.next()).kind, "connected");
     assert.deepEqual(await guardian.heard.of(4), [
-      { kind: "hello", protocol: 1, node: "n1", daemonBoot: 7 },
+      { kind: "hello", protocol: 1, node: "n1", daemonBoot: 7, memberId: 3, cluster: "c" },
       { kind: "plan", plan: { version: 3, steps: [] } },
       { kind: "deadline", term: 4, atMonotonicMs },
       { kind: "run", ...request("a") },

@@ -67,6 +67,10 @@ export function guardianContract(name: string, make: () => Promise<ContractSubje
       assert.equal((await subject.hello({ daemonBoot: 5 })).kind, "welcome");
       const late = await subject.hello({ daemonBoot: 4 });
       assert.deepEqual([late.kind, late.kind === "rejected" && late.code], ["rejected", "OLD_DAEMON"]);
+      // A member that lost its memory and joined again counts its starts from one; its old self is not let in again.
+      assert.equal((await subject.hello({ daemonBoot: 1, memberId: 8, cluster: "c1" })).kind, "welcome");
+      assert.equal((await subject.hello({ daemonBoot: 2, memberId: 8, cluster: "c1" })).kind, "welcome");
+      assert.equal((await subject.hello({ daemonBoot: 1, memberId: 8, cluster: "c1" })).kind, "rejected");
     });
 
     test("a start needs a plan that covers it and, when exclusive, a deadline", async (subject, welcome) => {

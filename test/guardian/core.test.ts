@@ -97,6 +97,20 @@ describe("the deadline", () => {
     });
   }
 
+  it("counts terms anew in another cluster, and in no other case", () => {
+    const guardian = guarded([step()], { deadlineMs: 10_000 });
+    const hello = { kind: "hello", protocol: 1, node: "n1", daemonBoot: 1, memberId: 4 } as const;
+    const held = (cluster: string, at: number, of: number): number | undefined => {
+      guardian.say({ ...hello, cluster }, 2);
+      guardian.say({ kind: "deadline", term: term(of), atMonotonicMs: at }, 2);
+      guardian.say({ ...hello, cluster }, 2);
+      return guardian.messages("welcome").at(-1)?.deadlineMonotonicMs;
+    };
+    assert.equal(held("c1", 12_000, 9), 12_000);
+    assert.equal(held("c1", 14_000, 3), 12_000, "an old term of the same cluster");
+    assert.equal(held("c2", 16_000, 3), 16_000);
+  });
+
   it("may end when nothing exclusive is planned", () => {
     const guardian = guarded([step({ exclusive: false })]);
     guardian.say({ kind: "deadline", term: term(1), atMonotonicMs: Number.POSITIVE_INFINITY });

@@ -5,8 +5,10 @@ import { after, test } from "node:test";
 import { connect as tlsConnect } from "node:tls";
 import { WebSocket } from "ws";
 import { memberId } from "../../src/core/base/index.ts";
+import { silentLog } from "../../src/core/ports/index.ts";
 import { certificateHash, makeToken } from "../../src/io/pki/index.ts";
 import { readJsonBody, requestMember, type TlsIdentity } from "../../src/io/transport/index.ts";
+import { Refusals } from "../../src/io/transport/refusals.ts";
 import { sealFrame } from "../../src/io/wire/index.ts";
 import { CLUSTER, isUp, newAuthority, OTHER_CLUSTER, startNode, type TestNode, tlsOf } from "./harness.ts";
 
@@ -162,6 +164,31 @@ test("a removed member and one that was never there", async () => {
   }
   await lineOf(one, "LINK_REMOVED", /removed from the cluster/);
   unharmed();
+});
+
+test("a peer that is refused again and again is told of once, then once a minute with a count, and comes back ever more seldom", async () => {
+  const said: string[] = [];
+  let nowMs = 1_000;
+  const log = { ...silentLog, warn: (fields: Readonly<Record<string, unknown>>) => void said.push(String(fields["repeated"] ?? "first")) };
+  const refusals = new Refusals(log, () => nowMs);
+  // Eight attempts a second, from a new port each, for two and a half minutes.
+  for (let turn = 0; turn < 1_200; turn += 1) {
+    refusals.note("LINK_NOT_A_MEMBER", "member 9 is not in the configuration", { member: 9, remote: `10.0.0.9:${40_000 + turn}` });
+    nowMs += 125;
+  }
+  assert.deepEqual(said, ["first", "479", "479"]);
+  assert.equal(refusals.counts.LINK_NOT_A_MEMBER, 1_200);
+  refusals.note("LINK_NOT_A_MEMBER", "member 8 is not in the configuration", { member: 8, remote: "10.0.0.8:40000" });
+  assert.equal(said.length, 4, "somebody else is news");
+
+  const node = await startNode({ member: 67, tls: await tlsOf(authority, 67) });
+  node.transport.setPeers([{ member: memberId(1), addresses: [one.address] }]);
+  // Pauses of 25 to 50 ms, doubling each time: ten refusals take more than ten seconds, five less than two.
+  await node.links.until("five rejections", (events) => events.filter((event) => event.kind === "rejected").length >= 5);
+  const before = node.links.items.length;
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  assert.ok(node.links.items.length - before <= 4, `${node.links.items.length - before} more in 1.5 s`);
+  await node.transport.close();
 });
 
 test("a frame of 1 GiB is refused by its length alone", async () => {

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { QuorateError } from "../../core/base/index.ts";
 import type { Proposal } from "../../core/cib/index.ts";
 import type { Log } from "../../core/ports/index.ts";
 import { bootstrap } from "../../core/raft/index.ts";
@@ -20,6 +21,9 @@ const LOOK_MS = 20;
 /** Lives of a token that an operator may ask for, seconds. */
 const TOKEN_LIFE_MAX_S = 7 * 86_400;
 
+/** Shown first in the status of a member that was removed and still runs. */
+const OUTSIDE = "the cluster has removed this member: `cluster join ADDRESS --token TOKEN` makes this node a new one";
+
 type Phase = "uninitialised" | "joining" | "member";
 
 /** The daemon from its first start: uninitialised, then a member for good. */
@@ -32,6 +36,8 @@ export class Daemon implements ApiHandler {
   #member: MemberNode | null = null;
   #api: ApiServer | null = null;
   #ending = false;
+  /** Why this node, which has an identity, is no member: its store is lost. */
+  #amnesia: string | null = null;
 
   constructor(options: {
     readonly settings: DaemonSettings;
@@ -47,10 +53,24 @@ export class Daemon implements ApiHandler {
 
   async start(): Promise<void> {
     const identity = await loadIdentity(this.#identityDirectory);
-    if (identity !== null) await this.#become(identity, { peers: [], firstStart: false });
+    if (identity !== null) await this.#remember(identity);
     this.#api = await createApiServer({ socketPath: this.#settings.apiSocket, handler: this, log: this.#log });
     this.#log.info({ node: this.#settings.node, phase: this.#phase, socket: this.#settings.apiSocket }, "quorated is up");
     if (existsSync(this.#namePath)) void this.#nameCluster().catch((error: unknown) => this.#fatal(error));
+  }
+
+  /**
+   * Goes on as the member of before. When its memory is lost that member id must never speak again (RAFT.md §6): the node
+   * then belongs to no cluster, says so, and waits for `cluster join`, which makes it a new member.
+   */
+  async #remember(identity: NodeIdentity): Promise<void> {
+    try {
+      await this.#become(identity, { peers: [], firstStart: false });
+    } catch (error) {
+      if (!(error instanceof QuorateError) || (error.detail as { readonly code: string }).code !== "MEMBER_AMNESIA") throw error;
+      this.#amnesia = error.message;
+      this.#log.error({ code: "MEMBER_AMNESIA", member: identity.member }, error.message);
+    }
   }
 
   /** SIGTERM: resources stay with the guardian, nobody recovers them before the daemon may be back. */
@@ -89,12 +109,17 @@ export class Daemon implements ApiHandler {
       default:
         break;
     }
-    if (this.#member !== null) {
-      if (call.caller.kind === "local") return this.#member.requestAtLeader(call.method, params, call.signal);
-      return this.#member.request(call.method, params, call.signal);
-    }
+    if (this.#member !== null) return this.#askMember(this.#member, call, params);
     if (call.method === "status") return this.#emptyStatus();
     throw fault("NOT_INITIALISED", "this node belongs to no cluster; use `cluster init` or `cluster join`");
+  }
+
+  async #askMember(member: MemberNode, call: ApiCall, params: Readonly<Record<string, unknown>>): Promise<unknown> {
+    if (call.caller.kind !== "local") return member.request(call.method, params, call.signal);
+    const answer = await member.requestAtLeader(call.method, params, call.signal);
+    if (call.method !== "status" || !member.isOutside) return answer;
+    const status = answer as { readonly warnings: readonly string[] };
+    return { ...status, warnings: [OUTSIDE, ...status.warnings] };
   }
 
   async watch(call: ApiCall, sink: WatchSink): Promise<{ readonly result: unknown; readonly stop: () => void }> {
@@ -124,7 +149,7 @@ export class Daemon implements ApiHandler {
       quorate: false,
       stale: true,
       nodes: [],
-      warnings: [],
+      warnings: this.#amnesia === null ? [] : [this.#amnesia],
     };
   }
 
@@ -185,7 +210,8 @@ export class Daemon implements ApiHandler {
   }
 
   async #join(call: ApiCall, params: Readonly<Record<string, unknown>>): Promise<unknown> {
-    this.#mustBeNew(call, params);
+    const outsider = this.#member?.isOutside === true ? this.#member : null;
+    this.#mustBeNew(call, params, outsider !== null);
     const { address, token, witness } = params;
     if (witness !== undefined && witness !== null && typeof witness !== "boolean")
       throw fault("BAD_REQUEST", "parameter witness must be true or false");
@@ -193,15 +219,21 @@ export class Daemon implements ApiHandler {
     this.#phase = "joining";
     try {
       const { node, advertise } = this.#settings;
-      const { identity, peers } = await askToJoin({ address, token, node, addresses: advertise, witness: witness === true });
+      const role = { witness: witness === true, log: this.#log };
+      const { identity, peers } = await askToJoin({ address, token, node, addresses: advertise, ...role });
+      if (outsider !== null) {
+        this.#log.warn({ member: outsider.identity.member }, "this node joins again as a new member; its old store is kept beside");
+        this.#member = null;
+        await outsider.close();
+      }
       await this.#createStore(identity);
       await saveIdentity(this.#identityDirectory, identity);
       const member = await this.#become(identity, { peers, firstStart: true });
-      await until(FORMING_MS, () => member.isVoter() && member.hasCluster());
+      await until(FORMING_MS, () => member.hasJoined());
       this.#log.info({ cluster: identity.cluster }, "this node has joined");
       return { clusterId: identity.cluster, memberId: identity.member, node };
     } catch (error) {
-      if (this.#member === null) this.#phase = "uninitialised";
+      this.#phase = this.#member === null ? "uninitialised" : "member";
       throw error;
     }
   }
@@ -241,9 +273,10 @@ export class Daemon implements ApiHandler {
     }
   }
 
-  #mustBeNew(call: ApiCall, params: Readonly<Record<string, unknown>>): void {
+  #mustBeNew(call: ApiCall, params: Readonly<Record<string, unknown>>, isOutside = false): void {
     if (call.caller.kind !== "local") throw fault("BAD_REQUEST", "this is asked of the node itself, over its local socket");
-    if (this.#phase !== "uninitialised") throw fault("ALREADY_INITIALISED", "this node is a member of a cluster already");
+    if (this.#phase !== "uninitialised" && !(isOutside && this.#phase === "member"))
+      throw fault("ALREADY_INITIALISED", "this node is a member of a cluster already");
     const node = params["node"];
     if (node !== undefined && node !== null && node !== this.#settings.node) {
       throw fault(
@@ -255,8 +288,11 @@ export class Daemon implements ApiHandler {
 
   async #createStore(identity: NodeIdentity): Promise<void> {
     const { directory, node, fileSystem } = this.#settings;
-    // A store without an identity was left by an interrupted init or join: nobody ever knew that member.
-    rmSync(join(directory, "store"), { recursive: true, force: true });
+    // What is there was left by an interrupted init or join, or by a member that lost its memory or was removed.
+    rmSync(join(directory, "store.old"), { recursive: true, force: true });
+    if (existsSync(join(directory, "store"))) renameSync(join(directory, "store"), join(directory, "store.old"));
+    // The old identity goes first: a crash in between must not leave it beside a store that is not its own.
+    rmSync(this.#identityDirectory, { recursive: true, force: true });
     await createStoreDirectory({
       directory: join(directory, "store"),
       fileSystem,
@@ -290,6 +326,7 @@ export class Daemon implements ApiHandler {
       onFatal: (error) => this.#fatal(error),
     });
     this.#member = member;
+    this.#amnesia = null;
     this.#phase = "member";
     return member;
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type MemberId, QuorateError, seededRandom } from "../../core/base/index.ts";
-import { type CibState, emptyState, type Proposal } from "../../core/cib/index.ts";
+import { type CibState, emptyState, findMember, type Proposal } from "../../core/cib/index.ts";
 import { isQuorate, type NodeEvent, type WatchEvent } from "../../core/controller/index.ts";
 import type { Log } from "../../core/ports/index.ts";
 import { type Configuration, createRaft, type Message } from "../../core/raft/index.ts";
@@ -9,7 +9,7 @@ import { type ApiServer, fault, REQUEST_BYTES_MAX } from "../../io/api/index.ts"
 import { type GuardianLink, linkGuardian, monotonicMs } from "../../io/executor/index.ts";
 import { type NodeIdentity, needsRenewal, saveIdentity } from "../../io/pki/index.ts";
 import { openStoreDirectory, type RaftStore } from "../../io/storage/index.ts";
-import { createTransport, type LinkEvent, type Mount, type Peer, type Transport } from "../../io/transport/index.ts";
+import { createTransport, type LinkEvent, type Mount, type Peer, Repeats, type Transport } from "../../io/transport/index.ts";
 import { createFrameCodec } from "../../io/wire/index.ts";
 import { proposalCodec, sizeOfProposal, snapshotCodec } from "./codecs.ts";
 import { askLeader, LEADER_METHODS } from "./leader-forward.ts";
@@ -47,6 +47,9 @@ export class MemberNode {
   #policy: PolicyHost | null = null;
   #identity: NodeIdentity;
   #configuration: Configuration | null = null;
+  /** Members that refuse our links because the cluster's configuration does not name us. */
+  readonly #refusedBy = new Set<MemberId>();
+  readonly #repeats = new Repeats();
   #nextRequest = 1;
   #renewal: NodeJS.Timeout | null = null;
 
@@ -72,9 +75,12 @@ export class MemberNode {
     });
     if (opened.kind !== "opened") {
       const reasons = opened.kind === "amnesia" ? opened.reasons.join("; ") : "the store is empty";
-      throw new QuorateError(`this member's memory is lost (${reasons}): remove ${settings.directory} and join again as a new member`, {
-        code: "MEMBER_AMNESIA",
-      });
+      throw new QuorateError(
+        `this member's memory is lost (${reasons}): \`cluster join ADDRESS --token TOKEN\` makes this node a new member`,
+        {
+          code: "MEMBER_AMNESIA",
+        },
+      );
     }
     const { loaded, store } = opened;
     const bytes = loaded.restored.snapshot === null ? null : await store.loadSnapshot();
@@ -149,9 +155,18 @@ export class MemberNode {
     return isQuorate(this.#shell.core);
   }
 
-  /** Is this member a voter of the configuration that it knows? */
-  isVoter(): boolean {
-    return (this.#configuration?.voters.get(this.#identity.member) ?? 0) > 0;
+  /** Has it caught up so far that it knows itself as a member, with its vote unless the operators want it to have none? */
+  hasJoined(): boolean {
+    const { member } = this.#identity;
+    if (!this.hasCluster()) return false;
+    if ((this.#configuration?.voters.get(member) ?? 0) > 0) return true;
+    return findMember(this.state, member)?.votesWanted === 0 && this.#configuration?.members.has(member) === true;
+  }
+
+  /** The others say that this member was removed, and it knows no leader: it may join again, as a new member. */
+  get isOutside(): boolean {
+    const { leader, removed, role } = this.#shell.core.raftStatus;
+    return role !== "leader" && leader === null && (removed || this.#refusedBy.size > 0);
   }
 
   hasCluster(): boolean {
@@ -203,6 +218,8 @@ export class MemberNode {
       socketPath: settings.guardianSocket,
       node: settings.node,
       daemonBoot: boot,
+      memberId: this.#identity.member,
+      cluster: this.#identity.cluster,
       onEvent: (event) => {
         if (event.kind === "connected") {
           const { kind: _, protocol: __, ...facts } = event.welcome;
@@ -295,6 +312,7 @@ export class MemberNode {
     const { log } = this.#options;
     switch (event.kind) {
       case "up":
+        this.#refusedBy.delete(event.member);
         this.#shell.deliver({ kind: "link", peer: event.member, change: "up" });
         return;
       case "down":
@@ -306,9 +324,13 @@ export class MemberNode {
       case "moved":
         log.info({ member: event.member, address: event.address }, "a link moved to another ring");
         return;
-      case "rejected":
-        log.warn({ member: event.member, code: event.code, reason: event.reason }, "a member refused our link");
+      case "rejected": {
+        const { member, code, reason } = event;
+        if (code === "LINK_NOT_A_MEMBER") this.#refusedBy.add(member);
+        const repeated = this.#repeats.say(`${member} ${code}`, monotonicMs());
+        if (repeated !== null) log.warn({ member, code, reason, ...(repeated > 0 ? { repeated } : {}) }, "a member refuses our links");
         return;
+      }
     }
   }
 

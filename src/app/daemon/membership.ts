@@ -1,15 +1,14 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
 import { z } from "zod";
 import { type MemberId, memberId } from "../../core/base/index.ts";
 import type { Admission } from "../../core/controller/index.ts";
 import type { Log } from "../../core/ports/index.ts";
-import { fault } from "../../io/api/index.ts";
+import { ApiFault, fault } from "../../io/api/index.ts";
+import { monotonicMs } from "../../io/executor/index.ts";
 import {
   type Authority,
-  certificateHash,
   createAuthority,
   createRequest,
   issueCertificate,
@@ -17,12 +16,17 @@ import {
   parseToken,
   tokenHash,
 } from "../../io/pki/index.ts";
-import { type ClusterId, peerNameOf } from "../../io/wire/index.ts";
+import { type RequestAnswer, RequestError, type RequestOptions, readJsonBody, requestMember } from "../../io/transport/index.ts";
+import type { ClusterId } from "../../io/wire/index.ts";
+import { DEFAULT_PORT } from "./settings.ts";
 
 /** A join request or answer is at most this long, bytes. */
 const JOIN_BYTES_MAX = 256 * 1024;
 /** A joining node waits this long for each answer, milliseconds. */
 const JOIN_TIMEOUT_MS = 30_000;
+/** It asks again for this long while its name is still taken, or no leader answers; milliseconds. */
+const JOIN_PATIENCE_MS = 45_000;
+const JOIN_AGAIN_MS = 1_000;
 
 export function drawMemberId(): MemberId {
   // 53 random bits; zero is no id.
@@ -108,8 +112,9 @@ export type Peers = readonly { readonly member: MemberId; readonly addresses: re
 export type Joined = { readonly identity: NodeIdentity; readonly peers: Peers };
 
 /**
- * Asks a member to be let in. Two connections: the first only fetches the cluster's certificate, which the token's
- * hash must name; the second trusts nothing but that certificate, so the secret is told to the right cluster alone.
+ * Asks a member to be let in. The token pins the cluster's authority, so the secret is told to the right cluster alone.
+ * An answer that was lost, and a predecessor under this name that the cluster has not missed yet, are waited for: the
+ * member id stays the same, so that asking again is no second join.
  */
 export async function askToJoin(of: {
   readonly address: string;
@@ -118,15 +123,12 @@ export async function askToJoin(of: {
   readonly addresses: readonly string[];
   /** It votes and stores, and never runs a resource (RAFT.md §4). */
   readonly witness: boolean;
+  readonly log: Log;
 }): Promise<Joined> {
   const parsed = parseToken(of.token);
   if (parsed.kind === "malformed") throw fault("JOIN_REFUSED", parsed.reason);
   const { token } = parsed;
-  const offered = await exchange(of.address, { method: "GET", path: "/join/authority", body: null, ca: null });
-  const authorityPem = z.object({ authorityPem: z.string() }).parse(offered).authorityPem;
-  if (certificateHash(authorityPem) !== token.authorityHash) {
-    throw fault("JOIN_REFUSED", `the node at ${of.address} belongs to another cluster than the token`);
-  }
+  const address = /:\d+$/.test(of.address) ? of.address : `${of.address}:${DEFAULT_PORT}`;
   const member = drawMemberId();
   const request = await createRequest(of.node);
   const body = {
@@ -138,86 +140,38 @@ export async function askToJoin(of: {
     ...(of.witness ? { witness: true } : {}),
     requestPem: request.requestPem,
   };
-  const plain = await exchange(of.address, { method: "POST", path: "/join", body, ca: { pem: authorityPem, cluster: token.cluster } });
-  const answer = JOIN_ANSWER.parse(plain);
-  const identity: NodeIdentity = {
-    cluster: answer.cluster,
-    member,
-    certificatePem: answer.certificatePem,
-    privateKeyPem: request.privateKeyPem,
-    authorityPem: answer.authorityPem,
-    authorityKeyPem: answer.authorityKeyPem,
-  };
-  return { identity, peers: answer.members.map((peer) => ({ member: memberId(peer.member), addresses: peer.addresses })) };
-}
-
-type Exchange = {
-  readonly method: "GET" | "POST";
-  readonly path: string;
-  readonly body: unknown;
-  readonly ca: { readonly pem: string; readonly cluster: ClusterId } | null;
-};
-
-function exchange(address: string, ask: Exchange): Promise<unknown> {
-  const at = address.lastIndexOf(":");
-  const host = at < 0 ? address : address.slice(0, at).replace(/^\[|\]$/g, "");
-  const port = at < 0 ? 7100 : Number(address.slice(at + 1));
-  return new Promise((resolve, reject) => {
-    const failed = (cause: unknown): void =>
-      reject(
-        fault("JOIN_REFUSED", `${address} does not answer: ${cause instanceof Error ? cause.message : String(cause)}`, { retryable: true }),
-      );
-    const request = httpsRequest(
-      {
-        host,
-        port,
-        method: ask.method,
-        path: ask.path,
-        timeout: JOIN_TIMEOUT_MS,
-        agent: false,
-        headers: { "content-type": "application/json" },
-        ...(ask.ca === null
-          ? { rejectUnauthorized: false }
-          : {
-              ca: ask.ca.pem,
-              rejectUnauthorized: true,
-              // Members are named by the URI in their certificate, not by the address they happen to have.
-              checkServerIdentity: (_host: string, certificate: { subjectaltname?: string }) =>
-                peerNameOf(certificate.subjectaltname)?.cluster === ask.ca?.cluster
-                  ? undefined
-                  : new Error("this is no member of the cluster"),
-            }),
-      },
-      (response) => {
-        collect(response)
-          .then((text) => {
-            const plain: unknown = JSON.parse(text);
-            if (response.statusCode === 200) return resolve(plain);
-            const refusal = plain as { code?: string; message?: string; retryable?: boolean };
-            return reject(
-              fault(refusal.code ?? "JOIN_REFUSED", refusal.message ?? `refused with status ${response.statusCode}`, {
-                retryable: refusal.retryable ?? false,
-              }),
-            );
-          })
-          .catch(failed);
-      },
-    );
-    request.on("timeout", () => request.destroy(new Error(`no answer within ${JOIN_TIMEOUT_MS} ms`)));
-    request.on("error", failed);
-    request.end(ask.body === null ? undefined : JSON.stringify(ask.body));
-  });
-}
-
-async function collect(stream: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of stream as AsyncIterable<Buffer>) {
-    size += part.length;
-    if (size > JOIN_BYTES_MAX) throw new Error(`more than ${JOIN_BYTES_MAX} bytes`);
-    parts.push(part);
+  const trust = { kind: "pin", cluster: token.cluster, authorityHash: token.authorityHash } as const;
+  const untilMs = monotonicMs() + JOIN_PATIENCE_MS;
+  for (;;) {
+    try {
+      const answer = JOIN_ANSWER.parse(await ask({ address, trust, path: "/join", body, timeoutMs: JOIN_TIMEOUT_MS }));
+      const { cluster, certificatePem, authorityPem, authorityKeyPem } = answer;
+      const identity = { cluster, member, certificatePem, privateKeyPem: request.privateKeyPem, authorityPem, authorityKeyPem };
+      return { identity, peers: answer.members.map((peer) => ({ member: memberId(peer.member), addresses: peer.addresses })) };
+    } catch (error) {
+      const { code, retryable } = error instanceof ApiFault ? error.detail : { code: "", retryable: false };
+      if ((!retryable && code !== "NODE_EXISTS") || monotonicMs() >= untilMs) throw error;
+      of.log.info({ address, code }, "not let in yet; asked again");
+      await new Promise((resolve) => setTimeout(resolve, JOIN_AGAIN_MS));
+    }
   }
-  return Buffer.concat(parts).toString("utf8");
+}
+
+/** The answer's body, or the refusal as it was said. */
+async function ask(options: RequestOptions): Promise<unknown> {
+  let answer: RequestAnswer;
+  try {
+    answer = await requestMember(options);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    // Nobody there is answered at once: an address that is wrong is more likely than one that will be right.
+    throw fault(error.detail.code, error.message, { retryable: error.detail.code === "REQUEST_TIMEOUT" });
+  }
+  if (answer.status === 200) return answer.body;
+  const refusal = (answer.body ?? {}) as { readonly code?: string; readonly message?: string; readonly retryable?: boolean };
+  throw fault(refusal.code ?? "JOIN_REFUSED", refusal.message ?? `refused with status ${answer.status}`, {
+    retryable: refusal.retryable ?? false,
+  });
 }
 
 export type JoinDesk = {
@@ -252,9 +206,8 @@ export function serveJoin(desk: JoinDesk): (request: IncomingMessage, response: 
 
 async function handleJoin(desk: JoinDesk, request: IncomingMessage): Promise<unknown> {
   const identity = desk.identity();
-  if (request.method === "GET" && request.url === "/join/authority") return { authorityPem: identity.authorityPem };
   if (request.method !== "POST" || request.url !== "/join") throw fault("JOIN_REFUSED", "this is not how a node joins");
-  const parsed = JOIN_REQUEST.safeParse(JSON.parse(await collect(request)));
+  const parsed = JOIN_REQUEST.safeParse(await readJsonBody(request, JOIN_BYTES_MAX));
   if (!parsed.success) throw fault("JOIN_REFUSED", `the join request is malformed: ${parsed.error.issues[0]?.message ?? "unknown"}`);
   const ask = parsed.data;
   const hash = tokenHash({ cluster: identity.cluster, authorityHash: "", secret: ask.secret });

@@ -35,6 +35,8 @@ export class GuardianCore {
   readonly #results = new Map<string, ActionResult>();
   #link: number | null = null;
   #daemonBoot = 0;
+  #memberId: number | null = null;
+  #cluster: string | null;
   #term: Term;
   #deadlineMs: number;
   #plan: StopPlan | null;
@@ -50,6 +52,7 @@ export class GuardianCore {
 
   constructor(facts: GuardianFacts, remembered: Remembered | null) {
     this.#facts = facts;
+    this.#cluster = remembered?.cluster ?? null;
     this.#term = remembered?.term ?? toTerm(0);
     this.#deadlineMs = remembered?.deadlineMs ?? Number.POSITIVE_INFINITY;
     this.#plan = remembered?.plan ?? null;
@@ -159,11 +162,25 @@ export class GuardianCore {
       this.#reject(link, "PROTOCOL", `this guardian speaks protocol ${GUARDIAN_PROTOCOL}, not ${hello.protocol}`);
     } else if (hello.node !== this.#facts.node) {
       this.#reject(link, "WRONG_NODE", `this guardian keeps ${this.#facts.node}, not ${hello.node}`);
-    } else if (hello.daemonBoot < this.#daemonBoot) {
+    } else if (hello.daemonBoot < this.#daemonBoot && (hello.memberId ?? this.#memberId) === this.#memberId) {
       this.#reject(link, "OLD_DAEMON", `a daemon with start counter ${this.#daemonBoot} was here already`);
     } else {
+      this.#memberId = hello.memberId ?? this.#memberId;
+      if (hello.cluster !== undefined && hello.cluster !== this.#cluster) this.#enter(hello.cluster);
       this.#welcome(link, hello.daemonBoot);
     }
+  }
+
+  /** In another cluster terms count anew, and results of the one before are of no use: their keys come again. */
+  #enter(cluster: string): void {
+    if (this.#cluster !== null) {
+      this.#log("warn", "the node belongs to another cluster now", { before: this.#cluster, now: cluster });
+      this.#term = toTerm(0);
+      for (const key of this.#results.keys()) this.#effects.push({ kind: "journal", record: { kind: "ack", key } });
+      this.#results.clear();
+    }
+    this.#cluster = cluster;
+    this.#mark(this.#term, this.#deadlineMs);
   }
 
   #welcome(link: number, daemonBoot: number): void {
@@ -297,7 +314,7 @@ export class GuardianCore {
   #mark(term: Term, deadlineMs: number): void {
     this.#term = term;
     this.#deadlineMs = deadlineMs;
-    this.#effects.push({ kind: "mark", term, deadlineMs });
+    this.#effects.push({ kind: "mark", cluster: this.#cluster, term, deadlineMs });
   }
 
   #selfFence(reason: string, nowMs: number): void {

@@ -51,7 +51,7 @@ export class Journal {
     return this.#state.spawned;
   }
 
-  remembered(mark: { readonly term: Term; readonly deadlineMs: number }): Remembered {
+  remembered(mark: Pick<Remembered, "cluster" | "term" | "deadlineMs">): Remembered {
     const { plan, results, trips, stopped } = this.#state;
     return { ...mark, plan, unfinished: this.unfinished, results: [...results.values()], trips, stopped };
   }
@@ -152,27 +152,39 @@ const SLOT_BYTES = 128;
 export class DeadlineFile {
   readonly #fd: number;
   #sequence: number;
-  readonly held: { readonly term: Term; readonly deadlineMs: number } | null;
+  readonly held: Pick<Remembered, "cluster" | "term" | "deadlineMs"> | null;
 
   constructor(directory: string) {
     const path = join(directory, "guardian.deadline");
     const slots = readSlots(readOrNull(path) ?? "");
     const newest = slots.sort((a, b) => b.sequence - a.sequence)[0];
     this.#sequence = newest?.sequence ?? 0;
-    this.held = newest === undefined ? null : { term: toTerm(newest.term), deadlineMs: newest.deadlineMs ?? Number.POSITIVE_INFINITY };
+    this.held = newest === undefined ? null : heldIn(newest);
     if (newest === undefined) writeFileSync(path, "".padEnd(2 * SLOT_BYTES), { mode: 0o600 });
     this.#fd = openSync(path, "r+");
   }
 
-  write(term: Term, deadlineMs: number): void {
+  write(mark: { readonly cluster: string | null; readonly term: Term; readonly deadlineMs: number }): void {
     this.#sequence += 1;
-    const body = JSON.stringify({ sequence: this.#sequence, term, deadlineMs: Number.isFinite(deadlineMs) ? deadlineMs : null });
+    const { term, deadlineMs } = mark;
+    const cluster = mark.cluster === null ? {} : { cluster: mark.cluster };
+    const body = JSON.stringify({
+      sequence: this.#sequence,
+      term,
+      deadlineMs: Number.isFinite(deadlineMs) ? deadlineMs : null,
+      ...cluster,
+    });
     const slot = `${crc32(body).toString(16).padStart(8, "0")} ${body}`.padEnd(SLOT_BYTES);
     writeSync(this.#fd, slot, (this.#sequence % 2) * SLOT_BYTES);
   }
 }
 
-type Slot = { readonly sequence: number; readonly term: number; readonly deadlineMs: number | null };
+type Slot = { readonly sequence: number; readonly term: number; readonly deadlineMs: number | null; readonly cluster?: string };
+
+function heldIn({ term, deadlineMs, cluster }: Slot): Pick<Remembered, "cluster" | "term" | "deadlineMs"> {
+  const mark = { term: toTerm(term), deadlineMs: deadlineMs ?? Number.POSITIVE_INFINITY };
+  return cluster === undefined ? mark : { ...mark, cluster };
+}
 
 function readSlots(text: string): Slot[] {
   const slots: Slot[] = [];

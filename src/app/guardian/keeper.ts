@@ -19,7 +19,7 @@ import { DeadlineFile, Journal, type Line } from "./journal.ts";
 import type { Log } from "./log.ts";
 import { GuardianServer } from "./server.ts";
 import { type GuardianSettings, readIncarnation } from "./settings.ts";
-import type { GuardianEffect, GuardianInput } from "./types.ts";
+import type { GuardianEffect, GuardianInput, Remembered } from "./types.ts";
 
 const TIMER_MAX_MS = 2 ** 31 - 1;
 const REAP_MAX_MS = 2_000;
@@ -117,7 +117,7 @@ export class Keeper {
     this.#log("info", "guardian leaves, resources stay");
   }
 
-  #mark(): { readonly term: ReturnType<typeof term>; readonly deadlineMs: number } {
+  #mark(): Pick<Remembered, "cluster" | "term" | "deadlineMs"> {
     return this.#deadlineFile.held ?? { term: term(0), deadlineMs: Number.POSITIVE_INFINITY };
   }
 
@@ -176,7 +176,7 @@ export class Keeper {
         this.#append(effect.record);
         break;
       case "mark":
-        this.#guarded(() => this.#deadlineFile.write(effect.term, effect.deadlineMs));
+        this.#guarded(() => this.#deadlineFile.write(effect));
         break;
       case "reset":
         this.#resetter?.reset();

@@ -25,6 +25,8 @@ export type RunOrder = {
 
 /** What an earlier guardian of this incarnation left behind. */
 export type Remembered = {
+  /** The cluster that `term` belongs to; absent: not known. */
+  readonly cluster?: string;
   readonly term: Term;
   readonly deadlineMs: number;
   readonly plan: StopPlan | null;
@@ -70,7 +72,7 @@ export type GuardianEffect =
   | { readonly kind: "purge"; readonly key: string; readonly action: AgentAction; readonly timeoutMs: number }
   | { readonly kind: "journal"; readonly record: JournalRecord }
   /** Term and deadline changed: to the file that a restarted guardian reads first. */
-  | { readonly kind: "mark"; readonly term: Term; readonly deadlineMs: number }
+  | { readonly kind: "mark"; readonly cluster: string | null; readonly term: Term; readonly deadlineMs: number }
   | { readonly kind: "reset"; readonly reason: string }
   | { readonly kind: "feed" }
   | { readonly kind: "watchdog.release" }

@@ -32,6 +32,7 @@ export type GuardianHost = {
 export class GuardianMemory {
   readonly unfinished = new Map<string, Extract<JournalRecord, { kind: "run" }>>();
   readonly results = new Map<string, Extract<JournalRecord, { kind: "end" }>["result"]>();
+  cluster: string | null = null;
   plan: Remembered["plan"] = null;
   term: Term = term(0);
   deadlineMs = Number.POSITIVE_INFINITY;
@@ -64,8 +65,9 @@ export class GuardianMemory {
   }
 
   remembered(): Remembered {
-    const { term: lastTerm, deadlineMs, plan, trips, stopped } = this;
+    const { cluster, term: lastTerm, deadlineMs, plan, trips, stopped } = this;
     return {
+      ...(cluster === null ? {} : { cluster }),
       term: lastTerm,
       deadlineMs,
       plan,
@@ -163,6 +165,7 @@ export class VirtualGuardian {
         this.#memory.keep(effect.record);
         return;
       case "mark":
+        this.#memory.cluster = effect.cluster;
         this.#memory.term = effect.term;
         this.#memory.deadlineMs = effect.deadlineMs;
         return;

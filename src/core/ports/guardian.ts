@@ -34,7 +34,18 @@ export type StopPlan = {
 };
 
 export type ToGuardian =
-  | { readonly kind: "hello"; readonly protocol: number; readonly node: string; readonly daemonBoot: number }
+  /**
+   * `daemonBoot` counts the starts of one member, and terms those of one cluster: a member that lost its memory and joined
+   * again begins anew, so `memberId` and `cluster` say which counts are meant.
+   */
+  | {
+      readonly kind: "hello";
+      readonly protocol: number;
+      readonly node: string;
+      readonly daemonBoot: number;
+      readonly memberId?: number;
+      readonly cluster?: string;
+    }
   /**
    * Runs an action. The same `key` again while it waits or runs is a no-op; while its result waits for `result.ack` the
    * result is sent again. Actions of one resource run one after the other (fence actions of a device beside its monitors).

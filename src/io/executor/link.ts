@@ -44,6 +44,9 @@ export type GuardianLinkOptions = {
   readonly node: string;
   /** Start counter of the daemon; a guardian that has seen a greater one rejects this link. */
   readonly daemonBoot: number;
+  /** Whose starts and whose terms are counted: a guardian that knows others begins anew. */
+  readonly memberId: number;
+  readonly cluster: string;
   readonly onEvent: (event: ExecutorEvent) => void;
 };
 
@@ -156,8 +159,8 @@ class SocketLink implements GuardianLink {
     this.#socket = socket;
     const reader = new FrameReader();
     socket.on("connect", () => {
-      const { node, daemonBoot } = this.#options;
-      socket.write(encodeFrame({ kind: "hello", protocol: GUARDIAN_PROTOCOL, node, daemonBoot }));
+      const { node, daemonBoot, memberId, cluster } = this.#options;
+      socket.write(encodeFrame({ kind: "hello", protocol: GUARDIAN_PROTOCOL, node, daemonBoot, memberId, cluster }));
     });
     this.#timer = setTimeout(() => this.#lost(socket, "the guardian did not answer"), WELCOME_TIMEOUT_MS);
     socket.on("data", (chunk) => {

@@ -13,6 +13,12 @@ export const CONNECT_TIMEOUT_MS = 2_000;
 /** First pause before a new attempt, milliseconds; doubles up to the maximum; a random half is taken off. */
 export const BACKOFF_MIN_MS = 50;
 export const BACKOFF_MAX_MS = 1_000;
+/** The maximum towards a peer that refuses us by name: it will dial itself once it thinks better of us, milliseconds. */
+export const BACKOFF_REJECTED_MAX_MS = 15_000;
+/** The same refusal is told once, and again at most this often with how often it came meanwhile, milliseconds. */
+export const SAY_AGAIN_MS = 60_000;
+/** Different refusals that are remembered for that. */
+export const SAID_MAX = 256;
 /** The larger id waits this much longer, so that two ends seldom dial at once, milliseconds. */
 export const SECOND_DIALLER_MS = 60;
 /** Two links of one pair younger than this come from such a race: the one dialled by the smaller id stays, milliseconds. */

@@ -4,6 +4,7 @@ import type { EncodedFrame } from "../wire/index.ts";
 import {
   BACKOFF_MAX_MS,
   BACKOFF_MIN_MS,
+  BACKOFF_REJECTED_MAX_MS,
   IDLE_PING_MS,
   PATH_DEAD_MS,
   RACE_MS,
@@ -17,7 +18,7 @@ import {
 import { CLOSE_LEAVING, CLOSE_REPLACED } from "./refusals.ts";
 import { SendQueue } from "./send-queue.ts";
 import type { Session, SessionEnd } from "./session.ts";
-import type { Address, LinkEvent, PeerStats } from "./types.ts";
+import type { Address, LinkEvent, LinkRefusal, PeerStats } from "./types.ts";
 
 /** One attempt to reach a peer on one ring. */
 export type Dial = { readonly cancel: () => void };
@@ -52,6 +53,8 @@ export class Peer {
   #active: Session | null = null;
   #closed = false;
   #lastHeardMs: number | null = null;
+  /** The peer has refused us by name since its last link. */
+  #isRejected = false;
   #sentBytes = 0;
   #receivedBytes = 0;
   constructor(options: PeerOptions) {
@@ -124,7 +127,7 @@ export class Peer {
     const ring = this.#ring(number);
     const { random } = this.#options;
     const delayMs = ring.backoffMs / 2 + random.fraction() * (ring.backoffMs / 2);
-    ring.backoffMs = Math.min(BACKOFF_MAX_MS, ring.backoffMs * 2);
+    ring.backoffMs = Math.min(this.#isRejected ? BACKOFF_REJECTED_MAX_MS : BACKOFF_MAX_MS, ring.backoffMs * 2);
     this.#dialLater(number, delayMs);
   }
 
@@ -139,6 +142,7 @@ export class Peer {
     }
     const wasUp = this.#rings.some((one) => one.session !== null);
     ring.session = session;
+    this.#isRejected = false;
     if (ring.timer !== null) clearTimeout(ring.timer);
     ring.timer = null;
     ring.dial = null;
@@ -163,7 +167,7 @@ export class Peer {
     this.#sentBytes += session.sentBytes;
     this.#receivedBytes += session.receivedBytes;
     const number = this.#rings.findIndex((ring) => ring.session === session);
-    if (end.rejection !== null) this.#options.onLink({ kind: "rejected", member: this.#options.member, ...end.rejection });
+    if (end.rejection !== null) this.rejected(end.rejection);
     if (number === -1) return;
     this.#heardAt(session.lastReceivedMs);
     this.#ring(number).session = null;
@@ -176,6 +180,12 @@ export class Peer {
     // At once, whoever dialled before: a refused attempt is how a dead daemon is told from a dead host (RAFT.md §7).
     if (end.rejection !== null || end.refusal !== null) this.#backOff(number);
     else this.#dialLater(number, 0);
+  }
+
+  /** The peer does not want this node, and said why. */
+  rejected(why: { readonly code: LinkRefusal; readonly reason: string }): void {
+    this.#isRejected = true;
+    this.#options.onLink({ kind: "rejected", member: this.#options.member, ...why });
   }
 
   #heardAt(ms: number): void {

@@ -201,8 +201,8 @@ class Links<M> implements Transport<M> {
   #rejected(member: MemberId, text: string, address: Address): void {
     const parsed = parseReason(text);
     if (parsed === null) return;
-    this.#options.log.warn({ member, address, ...parsed }, "the peer refused the link");
-    this.#options.onLink({ kind: "rejected", member, ...parsed });
+    this.#options.log.debug({ member, address, ...parsed }, "the peer refused the link");
+    this.#peers.get(member)?.rejected(parsed);
   }
 
   #accept(socket: WebSocket, member: MemberId, remote: Address): void {
