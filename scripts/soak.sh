@@ -29,7 +29,7 @@ stage() {
 }
 stage everything npm test --silent
 stage simulator bash scripts/sim-seeds.sh 100000 "$seeds"
-stage flips env FLIPS=2000 bash -c 'node --test dist/test/storage/flips.test.js | tee /dev/stderr | awk "/^# pass/ {p=\$3} /^# fail/ {f=\$3} END {print p+0 \" passed, \" f+0 \" failed\"}"'
+stage flips env FLIPS=2000 bash -c 'node --test dist/test/storage/flips.test.js dist/test/sim/flips.test.js | tee /dev/stderr | awk "/^# pass/ {p=\$3} /^# fail/ {f=\$3} END {print p+0 \" passed, \" f+0 \" failed\"}"'
 if [ -f dist/test/policy/fuzz/main.js ]; then stage fuzz-policy node dist/test/policy/fuzz/main.js --cases "$fuzz"; fi
 stage explain node dist/test/policy/conformance/explain-main.js --questions all
 stage fuzz-crm node dist/test/crm/fuzz-main.js 20000 1
