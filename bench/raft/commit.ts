@@ -45,7 +45,20 @@ async function diskConnection(path: string): Promise<LoadConnection> {
   };
 }
 
-type System = { readonly name: string; readonly onlyOne?: true; readonly connect: () => Promise<LoadConnection> };
+export function daemonsOf(cluster: DemoCluster): readonly number[] {
+  return cluster.nodes.map((node) => {
+    const pid = cluster.pidOf(node, "daemon");
+    if (pid === null) throw new Error(`${node.name} has no daemon`);
+    return pid;
+  });
+}
+
+type System = {
+  readonly name: string;
+  readonly onlyOne?: true;
+  readonly pids: readonly number[];
+  readonly connect: () => Promise<LoadConnection>;
+};
 export type CommitRow = { readonly system: string; readonly clients: number } & LoadResult;
 export type CommitReport = {
   readonly rows: readonly CommitRow[];
@@ -75,12 +88,12 @@ export async function benchCommit(
     const { socketPath } = await leaderOf(cluster);
     const data = "x".repeat(VALUE_BYTES);
     const systems: System[] = [
-      { name: "fdatasync", onlyOne: true, connect: () => diskConnection(join(base, "raw")) },
-      { name: "skeleton", connect: () => apiConnection(skeleton.socketPath, "bench.put", () => ({ data })) },
-      { name: "quorate", connect: () => apiConnection(socketPath, "node.attribute", attributeOf) },
+      { name: "fdatasync", onlyOne: true, pids: [], connect: () => diskConnection(join(base, "raw")) },
+      { name: "skeleton", pids: skeleton.pids, connect: () => apiConnection(skeleton.socketPath, "bench.put", () => ({ data })) },
+      { name: "quorate", pids: daemonsOf(cluster), connect: () => apiConnection(socketPath, "node.attribute", attributeOf) },
     ];
     if (etcd === null) say("etcd is not installed: no comparison with it");
-    else systems.push({ name: "etcd", connect: etcd.connect });
+    else systems.push({ name: "etcd", pids: etcd.pids, connect: etcd.connect });
     const rows = await takeTurns(systems, options, say);
     return { rows, etcd: etcd?.version ?? null, ratios: ratiosOf(rows, options.clients) };
   } finally {
@@ -101,8 +114,8 @@ async function takeTurns(
     const samples = new Map<string, LoadSamples[]>(present.map(({ name }) => [name, []]));
     const connections = Math.min(clients, CONNECTIONS_MAX);
     for (let round = 0; round < options.rounds; round += 1) {
-      for (const { name, connect } of present) {
-        samples.get(name)?.push(await runLoad({ connect, clients, connections, seconds: options.seconds }));
+      for (const { name, connect, pids } of present) {
+        samples.get(name)?.push(await runLoad({ connect, clients, connections, pids, seconds: options.seconds }));
       }
     }
     for (const { name } of present) {

@@ -7,7 +7,12 @@ import { freePorts } from "../../scripts/demo-cluster.ts";
 import type { LoadConnection } from "./load.ts";
 
 /** Three etcd servers on loopback with their default timings and durability, TLS between the members as ours have it. */
-export type EtcdCluster = { readonly version: string; connect(): Promise<LoadConnection>; stop(): Promise<void> };
+export type EtcdCluster = {
+  readonly version: string;
+  readonly pids: readonly number[];
+  connect(): Promise<LoadConnection>;
+  stop(): Promise<void>;
+};
 
 const READY_MS = 20_000;
 
@@ -31,7 +36,7 @@ export async function startEtcd(directory: string): Promise<EtcdCluster | null> 
   };
   try {
     const leader = await leaderPort(ports.slice(0, 3));
-    return { version, connect: () => grpcConnection(`http://127.0.0.1:${leader}`), stop };
+    return { version, pids: children.map((child) => child.pid ?? 0), connect: () => grpcConnection(`http://127.0.0.1:${leader}`), stop };
   } catch (error) {
     await stop();
     throw error;

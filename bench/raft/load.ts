@@ -1,4 +1,5 @@
 import { connectApi } from "../../src/io/api/index.ts";
+import { cpuSecondsOf } from "./cpu.ts";
 
 /** One connection of a loader. `put` resolves when the write is acknowledged; `number` differs in every call. */
 export type LoadConnection = { put(number: number): Promise<void>; close(): void };
@@ -10,10 +11,19 @@ export type LoadOptions = {
   /** Clients are spread over this many connections. */
   readonly connections: number;
   readonly seconds: number;
+  /** The processes that serve. */
+  readonly pids: readonly number[];
 };
 
 /** Latencies in milliseconds, unsorted; `failed` counts refusals and lost connections. */
-export type LoadSamples = { readonly latenciesMs: readonly number[]; readonly seconds: number; readonly failed: number };
+export type LoadSamples = {
+  readonly latenciesMs: readonly number[];
+  readonly seconds: number;
+  readonly failed: number;
+  /** Requests of the warm-up too, and the CPU that the servers spent on all of them, seconds. */
+  readonly total: number;
+  readonly cpuSeconds: number;
+};
 
 export type LoadResult = {
   readonly requests: number;
@@ -22,6 +32,8 @@ export type LoadResult = {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  /** CPU of all servers together for one request, microseconds; says what a busy machine leaves true. */
+  readonly cpuMicroseconds: number;
 };
 
 /** The value below which the share `part` of the sorted numbers lies. */
@@ -33,6 +45,7 @@ export function percentile(sorted: readonly number[], part: number): number {
 export async function runLoad(options: LoadOptions): Promise<LoadSamples> {
   const connections = await Promise.all(Array.from({ length: options.connections }, () => options.connect()));
   const latenciesMs: number[] = [];
+  const cpuBefore = cpuSecondsOf(options.pids);
   let failed = 0;
   let number = 0;
   const startMs = performance.now() + options.seconds * 100;
@@ -54,7 +67,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadSamples> {
   };
   await Promise.all(Array.from({ length: options.clients }, (_, at) => client(at)));
   for (const connection of connections) connection.close();
-  return { latenciesMs, seconds: options.seconds, failed };
+  return { latenciesMs, seconds: options.seconds, failed, total: number, cpuSeconds: cpuSecondsOf(options.pids) - cpuBefore };
 }
 
 /** Several rounds as one. */
@@ -68,6 +81,7 @@ export function summarise(rounds: readonly LoadSamples[]): LoadResult {
     p50Ms: percentile(sorted, 0.5),
     p99Ms: percentile(sorted, 0.99),
     maxMs: sorted.at(-1) ?? Number.NaN,
+    cpuMicroseconds: (1e6 * rounds.reduce((sum, round) => sum + round.cpuSeconds, 0)) / rounds.reduce((sum, round) => sum + round.total, 0),
   };
 }
 
@@ -75,7 +89,7 @@ export function summarise(rounds: readonly LoadSamples[]): LoadResult {
 export function formatLoad(name: string, result: LoadResult): string {
   const ms = (value: number): string => `${value.toFixed(2)} ms`;
   const failures = result.failed === 0 ? "" : `, ${result.failed} FAILED`;
-  return `${name}: ${result.perSecond.toFixed(0)}/s, p50 ${ms(result.p50Ms)}, p99 ${ms(result.p99Ms)}, max ${ms(result.maxMs)}${failures}`;
+  return `${name}: ${result.perSecond.toFixed(0)}/s, p50 ${ms(result.p50Ms)}, p99 ${ms(result.p99Ms)}, max ${ms(result.maxMs)}, CPU ${result.cpuMicroseconds.toFixed(0)} us${failures}`;
 }
 
 /** A loader's connection over the local API of a daemon or of the skeleton. */

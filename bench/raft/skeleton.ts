@@ -28,7 +28,7 @@ type ToNode =
 type FromNode = { readonly kind: "started"; readonly address: string } | { readonly kind: "linked" };
 
 /** A running skeleton; `socketPath` answers `bench.put` with `{index}`. */
-export type Skeleton = { readonly socketPath: string; stop(): Promise<void> };
+export type Skeleton = { readonly socketPath: string; readonly pids: readonly number[]; stop(): Promise<void> };
 
 /** Starts the three processes under `directory`, on the file system that the bench is about. */
 export async function startSkeleton(directory: string): Promise<Skeleton> {
@@ -64,6 +64,7 @@ export async function startSkeleton(directory: string): Promise<Skeleton> {
   await Promise.all(linked);
   return {
     socketPath: join(directory, "s1", "api.sock"),
+    pids: [...children.values()].map((child) => child.pid ?? 0),
     stop: async () => {
       await Promise.all([...children.values()].map((child) => ended(child)));
     },

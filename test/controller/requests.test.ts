@@ -191,3 +191,25 @@ describe("fencing of the leader by an operator", () => {
     assert.ok(waitedMs < 1_300, `${waitedMs} ms after the leader's death`);
   });
 });
+
+describe("group commit (RAFT.md §2 feature 14)", () => {
+  test("requests that arrive together leave as one append to each peer and one write", () => {
+    const { cluster, leader } = formed();
+    const events = [1, 2, 3].map((number) => {
+      const params = { node: "n1", name: `a${number}`, value: String(number), lifetime: "reboot" };
+      return { kind: "request", id: 9_000 + number, method: "node.attribute", params } as const;
+    });
+    const effects = leader.core.stepAll({ nowMs: cluster.nowMs, wallMs: 1_700_000_000_000, events });
+    const appends = effects
+      .flatMap((effect) => (effect.kind === "send" ? effect.envelopes : []))
+      .filter(({ message }) => message.kind === "append");
+    assert.deepEqual(
+      appends.map(({ message }) => message.kind === "append" && message.entries.length),
+      [3, 3],
+    );
+    assert.deepEqual(
+      effects.flatMap((effect) => (effect.kind === "persist" ? [effect.write.entries.length] : [])),
+      [3],
+    );
+  });
+});

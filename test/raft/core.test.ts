@@ -226,6 +226,61 @@ test("feature 15: a commit index with nothing queued goes out at once", () => {
   assert.ok(told.some((one) => one.entries.length === 0 && one.commit === 2));
 });
 
+test("feature 15: with a delay the commit index waits for an append to ride on, and goes out alone when none comes", () => {
+  const lone = new Lone([1, 1, 1], { timing: { commitHintMs: 3 } });
+  lone.lead();
+  lone.ack(3);
+  lone.tick(10);
+  lone.out = [];
+  lone.step({ kind: "propose", context: 1, commands: ["a"] });
+  lone.ack(2);
+  assert.deepEqual(
+    lone.sent("append").map((one) => [one.entries.length, one.commit]),
+    [
+      [1, 1],
+      [1, 1],
+    ],
+  );
+  assert.equal(lone.core.nextWakeMs(), lone.now + 3);
+  lone.step({ kind: "propose", context: 2, commands: ["b"] });
+  assert.deepEqual(
+    lone.sent("append").map((one) => [one.entries.length, one.commit]),
+    [
+      [1, 2],
+      [1, 2],
+    ],
+    "the next append carries it",
+  );
+  lone.ack(2);
+  lone.now += 3;
+  lone.step({ kind: "tick", nowMs: lone.now });
+  assert.deepEqual(
+    lone.sent("append").map((one) => [one.entries.length, one.commit]),
+    [
+      [0, 3],
+      [0, 3],
+    ],
+  );
+});
+
+test("feature 14: behind two appends in flight what is not full gathers, and leaves with the next answer", () => {
+  const lone = new Lone([1, 1], { limits: { inflightPartial: 2, appendBytes: 200 } });
+  lone.lead();
+  const propose = (text: string): void => lone.step({ kind: "propose", context: 1, commands: [text] });
+  for (const text of ["a", "b", "c", "d"]) propose(text);
+  assert.deepEqual(
+    lone.sent("append").map((one) => one.entries.length),
+    [1, 1],
+  );
+  lone.ack(2, logIndex(2));
+  assert.deepEqual(
+    lone.sent("append").map((one) => one.entries.length),
+    [2],
+  );
+  for (const text of ["e", "x".repeat(200)]) propose(text);
+  assert.equal(lone.sent("append").flatMap((one) => one.entries).length, 2, "a full append does not wait");
+});
+
 test("feature 16: a read waits for a round that was sent after it, and is refused before the term's first commit", () => {
   const lone = new Lone([1, 1, 1]);
   lone.step({ kind: "readIndex", context: 1 });

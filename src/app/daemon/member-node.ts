@@ -35,13 +35,21 @@ export type MemberOptions = {
   readonly onFatal: (error: unknown) => void;
 };
 
+type Asked = {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  /** The open requests of the connection that asked. */
+  readonly caller: Set<number> | null;
+};
+
 /** A running member: store, links, guardian, policy worker and the node itself, wired together. */
 export class MemberNode {
   readonly hub: WatchHub;
   readonly #options: MemberOptions;
   readonly #shell: NodeShell;
   readonly #store: RaftStore<Proposal>;
-  readonly #answers = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
+  readonly #answers = new Map<number, Asked>();
+  readonly #callers = new WeakMap<AbortSignal, Set<number>>();
   #transport: Transport<Message<Proposal>> | null = null;
   #guardian: GuardianLink | null = null;
   #policy: PolicyHost | null = null;
@@ -247,7 +255,7 @@ export class MemberNode {
   #adapters(store: RaftStore<Proposal>): Parameters<typeof createNodeShell>[1] {
     const { log, onStop, onFatal } = this.#options;
     return {
-      clock: { nowMs: monotonicMs, wallMs: () => Date.now(), after },
+      clock: { nowMs: monotonicMs, wallMs: () => Date.now(), after, soon: setImmediate },
       store,
       links: {
         send: (to, message) => this.#transport?.send(to, message),
@@ -272,6 +280,7 @@ export class MemberNode {
         const waiting = this.#answers.get(id);
         this.#answers.delete(id);
         if (waiting === undefined) return;
+        waiting.caller?.delete(id);
         if ("result" in answer) waiting.resolve(answer.result);
         else
           waiting.reject(fault(answer.error.code, answer.error.message, { facts: answer.error.detail, retryable: answer.error.retryable }));
@@ -286,26 +295,29 @@ export class MemberNode {
     const id = this.#nextRequest;
     this.#nextRequest += 1;
     return new Promise((resolve, reject) => {
-      const gone = (): void => {
-        if (!this.#answers.delete(id)) return;
-        this.#shell.deliver({ kind: "requestGone", id });
-        reject(fault("TIMEOUT", "nobody waits for this answer any more"));
-      };
-      // The signal lives as long as its connection, so each request takes its listener away again.
-      const settle = (): void => signal?.removeEventListener("abort", gone);
-      this.#answers.set(id, {
-        resolve: (value) => {
-          settle();
-          resolve(value);
-        },
-        reject: (error) => {
-          settle();
-          reject(error);
-        },
-      });
-      signal?.addEventListener("abort", gone, { once: true });
+      this.#answers.set(id, { resolve, reject, caller: signal === undefined ? null : this.#callerOf(signal).add(id) });
       this.#shell.deliver(make(id));
     });
+  }
+
+  /** The open requests of a connection. Its signal gets one listener for all of them. */
+  #callerOf(signal: AbortSignal): Set<number> {
+    let open = this.#callers.get(signal);
+    if (open !== undefined) return open;
+    open = new Set();
+    this.#callers.set(signal, open);
+    signal.addEventListener("abort", () => this.#gone(signal), { once: true });
+    return open;
+  }
+
+  #gone(signal: AbortSignal): void {
+    for (const id of this.#callers.get(signal) ?? []) {
+      const waiting = this.#answers.get(id);
+      this.#answers.delete(id);
+      this.#shell.deliver({ kind: "requestGone", id });
+      waiting?.reject(fault("TIMEOUT", "nobody waits for this answer any more"));
+    }
+    this.#callers.delete(signal);
   }
 
   #onLink(event: LinkEvent): void {

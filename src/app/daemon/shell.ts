@@ -42,6 +42,8 @@ export type NodeAdapters = {
     wallMs(): number;
     /** Calls back once after `delayMs`, with everything received before delivered first; the result cancels. */
     after(delayMs: number, then: () => void): () => void;
+    /** Calls back once everything that has arrived by now was delivered. */
+    soon(then: () => void): void;
   };
   readonly store: Pick<
     RaftStore<Proposal>,
@@ -67,7 +69,7 @@ export type NodeAdapters = {
 
 export interface NodeShell {
   readonly core: NodeCore;
-  /** Hands an event to the node; its effects are carried out before this returns, unless called from within one. */
+  /** Hands an event to the node. Events that arrive together are taken together (RAFT.md §2 feature 14), soon. */
   deliver(event: NodeEvent): void;
   /** Begins ticking and takes the first output. */
   start(): void;
@@ -83,8 +85,8 @@ export function createNodeShell(options: NodeOptions, adapters: NodeAdapters): N
 class Shell implements NodeShell {
   readonly core: NodeCore;
   readonly #adapters: NodeAdapters;
-  readonly #queue: NodeEvent[] = [];
-  #running = false;
+  /** Waits for the next `soon`; not empty means that one is asked for. */
+  #queue: NodeEvent[] = [];
   #closed = false;
   #cancelTick: (() => void) | null = null;
   #tickAtMs = Number.POSITIVE_INFINITY;
@@ -110,22 +112,23 @@ class Shell implements NodeShell {
     if (this.#closed) return;
     if (event.kind === "message" && this.#queue.length >= EVENTS_MAX) return;
     this.#queue.push(event);
-    if (this.#running) return;
-    this.#running = true;
+    if (this.#queue.length === 1) this.#adapters.clock.soon(() => this.#drain());
+  }
+
+  #drain(): void {
+    if (this.#closed) return;
+    const events = this.#queue;
+    this.#queue = [];
+    const { clock } = this.#adapters;
     try {
-      for (let next = this.#queue.shift(); next !== undefined && !this.#closed; next = this.#queue.shift()) this.#step(next);
+      const nowMs = Math.floor(clock.nowMs());
+      for (const effect of this.core.stepAll({ nowMs, wallMs: clock.wallMs(), events })) this.#carryOut(effect);
     } catch (error) {
       this.close();
       this.#adapters.onFatal(error);
-    } finally {
-      this.#running = false;
+      return;
     }
     if (!this.#closed) this.#arm();
-  }
-
-  #step(event: NodeEvent): void {
-    const { clock } = this.#adapters;
-    for (const effect of this.core.step({ nowMs: Math.floor(clock.nowMs()), wallMs: clock.wallMs(), event })) this.#carryOut(effect);
   }
 
   #arm(): void {

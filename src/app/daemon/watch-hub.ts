@@ -27,7 +27,8 @@ export class WatchHub {
       return;
     }
     this.#kept.push({ event, index });
-    if (this.#kept.length > WATCH_HISTORY_MAX) {
+    // Half as many again, so that dropping the oldest costs little per event.
+    if (this.#kept.length > 1.5 * WATCH_HISTORY_MAX) {
       const dropped = this.#kept.splice(0, this.#kept.length - WATCH_HISTORY_MAX);
       this.#floor = dropped.at(-1)?.index ?? this.#floor;
     }

@@ -71,6 +71,9 @@ export type HostOptions = {
   readonly seededFault: SeededFault | null;
 };
 
+/** A turn of the event loop takes up to so many virtual milliseconds. */
+const SOON_MS = 0.5;
+
 const hash = (text: string): string => createHash("md5").update(text).digest("hex");
 
 /** One virtual machine: clock, disk, guardian, daemon and services. */
@@ -309,6 +312,8 @@ export class VirtualHost {
             live = false;
           };
         },
+        // A turn of the event loop takes a moment: what arrives in it is taken together.
+        soon: (then) => time.after(this.#options.random.fraction() * SOON_MS, "soon", () => process.run(then)),
       },
       store,
       links: {

@@ -13,6 +13,8 @@ const HAND_OVER_RETRY_MS = 2_000;
 const HAND_OVER_CONTEXT = 2_000_000_001;
 /** A leader that waits for all says so this often, milliseconds. */
 const HOLD_LOG_MS = 30_000;
+/** Pause between two records of "all is done", milliseconds: under a stream of changes each is outdated as it is written. */
+const SETTLE_PAUSE_MS = 50;
 const NODE_LOSS_MIN_MS = 300;
 const NODE_LOSS_MAX_MS = 30_000;
 
@@ -42,6 +44,11 @@ export class Leader {
   #waiting = 0;
   #lastPlan: LastPlan | null = null;
   #doneBasedOn = -1;
+  #nextSettleMs = 0;
+  /** When the record that had to wait is written; Infinity: none waits. */
+  #settleLaterMs = Number.POSITIVE_INFINITY;
+  /** The planner has nothing under way as of this index. */
+  #idleAt: LogIndex | null = null;
   /** The leader that this node saw last: its silence counts from its last word, that of others from our election. */
   #lastLeader: MemberId | null = null;
   /** Peers whose kernel answers although their daemon is gone, and since when. */
@@ -115,6 +122,7 @@ export class Leader {
     this.#handOver();
     this.#watchNodes();
     for (const request of this.#host.state.fencing.values()) this.#fence(request);
+    this.#settle();
     this.#beat(nowMs);
   }
 
@@ -123,9 +131,9 @@ export class Leader {
     return this.#leading || this.#host.raftStatus.role === "follower";
   }
 
-  /** Own clock at which the next node is lost if it stays silent; Infinity for a node that watches nobody. */
+  /** Own clock at which the next node is lost if it stays silent, or a held record is due; Infinity: neither. */
   get nextLookMs(): number {
-    return this.#nextLossMs;
+    return Math.min(this.#nextLossMs, this.#settleLaterMs);
   }
 
   /** Voters that this leader has not seen since its start while `wait-for-all` holds it back; empty: nothing does. */
@@ -163,6 +171,7 @@ export class Leader {
   #lead(): void {
     this.#session += 1;
     this.#waiting = 0;
+    this.#idleAt = null;
     this.#doneBasedOn = -1;
     this.#nextBeatMs = 0;
     if (!this.#plannerUp) return;
@@ -199,7 +208,8 @@ export class Leader {
         return;
       case "progress":
         this.#waiting = message.waiting;
-        if (message.idle) this.#settle(message.index);
+        this.#idleAt = message.idle ? message.index : null;
+        this.#settle();
         return;
       case "refusedAction":
         this.#host.log("warn", { action: message.key, reason: message.reason }, "an action of the plan is refused");
@@ -223,10 +233,17 @@ export class Leader {
     });
   }
 
-  #settle(index: LogIndex): void {
+  #settle(): void {
+    this.#settleLaterMs = Number.POSITIVE_INFINITY;
     const { state } = this.#host;
-    if (state.changedAt > index || isSettled(state) || state.intents.size > 0 || state.fencing.size > 0) return;
+    const index = this.#idleAt;
+    if (index === null || state.changedAt > index || isSettled(state) || state.intents.size > 0 || state.fencing.size > 0) return;
     if (this.#doneBasedOn >= state.changedAt) return;
+    if (this.#host.nowMs < this.#nextSettleMs) {
+      this.#settleLaterMs = this.#nextSettleMs;
+      return;
+    }
+    this.#nextSettleMs = this.#host.nowMs + SETTLE_PAUSE_MS;
     const transition = this.#lastPlan?.transition ?? state.transition;
     const recheckAtMs = this.#lastPlan?.plan.recheckAtMs ?? null;
     this.#once("settle", [{ kind: "transition.done", basedOn: index, transition, recheckAtMs }]);

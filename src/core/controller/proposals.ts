@@ -1,4 +1,4 @@
-import type { LogIndex, Term } from "../base/index.ts";
+import { type LogIndex, logIndex, type Term } from "../base/index.ts";
 import type { CommandResult } from "../cib/index.ts";
 import type { Answer, EntryId } from "../raft/index.ts";
 import type { ProposeOutcome } from "./types.ts";
@@ -17,6 +17,10 @@ type Waiting = {
 export class Proposals {
   #nextContext = 1;
   readonly #byContext = new Map<number, Waiting>();
+  /** Contexts by the positions of their entries; more than one stand at a position when a new leader overwrote the first. */
+  readonly #byIndex = new Map<LogIndex, readonly number[]>();
+  /** No deadline lies before this, so most calls of `expire` need not look at anybody. */
+  #lookAtMs = Number.POSITIVE_INFINITY;
 
   get size(): number {
     return this.#byContext.size;
@@ -26,6 +30,7 @@ export class Proposals {
     const context = this.#nextContext;
     this.#nextContext += 1;
     this.#byContext.set(context, { count, deadlineMs, inTerm, then, first: null, outcomes: [] });
+    this.#lookAtMs = Math.min(this.#lookAtMs, deadlineMs);
     return context;
   }
 
@@ -35,6 +40,7 @@ export class Proposals {
     if (waiting === undefined) return;
     if (answer.outcome.kind === "appended") {
       waiting.first = answer.outcome.first;
+      for (const index of positions(waiting)) this.#byIndex.set(index, [...(this.#byIndex.get(index) ?? []), answer.context]);
       return;
     }
     this.#byContext.delete(answer.context);
@@ -47,9 +53,13 @@ export class Proposals {
    * a new leader overwrote it.
    */
   applied(index: LogIndex, term: Term, result: CommandResult | null): void {
-    for (const [context, waiting] of this.#byContext) {
-      const first = waiting.first;
-      if (first === null || index < first.index || index >= first.index + waiting.count) continue;
+    const contexts = this.#byIndex.get(index);
+    if (contexts === undefined) return;
+    this.#byIndex.delete(index);
+    for (const context of contexts) {
+      const waiting = this.#byContext.get(context);
+      const first = waiting?.first ?? null;
+      if (waiting === undefined || first === null) continue;
       const overwritten = term !== first.term || result === null;
       waiting.outcomes[index - first.index] = overwritten ? { kind: "unknown", why: "overwritten" } : { kind: "applied", result };
       if (index < first.index + waiting.count - 1) continue;
@@ -66,25 +76,42 @@ export class Proposals {
     for (const waiting of this.#byContext.values()) {
       if (waiting.first === null && waiting.inTerm < term) waiting.deadlineMs = Math.min(waiting.deadlineMs, untilMs);
     }
+    this.#lookAtMs = Math.min(this.#lookAtMs, untilMs);
+  }
+
+  /** A snapshot has jumped over entries: whoever waits for one of them is told at the next look. */
+  jumped(): void {
+    this.#lookAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Times out what took too long, and what a snapshot has jumped over. */
   expire(nowMs: number, applied: LogIndex): void {
+    if (nowMs < this.#lookAtMs) return;
+    this.#lookAtMs = Number.POSITIVE_INFINITY;
     for (const [context, waiting] of this.#byContext) {
       const skipped = waiting.first !== null && waiting.first.index + waiting.count - 1 < applied;
-      if (nowMs < waiting.deadlineMs && !skipped) continue;
+      if (nowMs < waiting.deadlineMs && !skipped) {
+        this.#lookAtMs = Math.min(this.#lookAtMs, waiting.deadlineMs);
+        continue;
+      }
       this.#byContext.delete(context);
+      for (const index of positions(waiting)) this.#forget(index, context);
       waiting.then(this.#complete(waiting));
     }
   }
 
-  nextDeadlineMs(): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const waiting of this.#byContext.values()) next = Math.min(next, waiting.deadlineMs);
-    return next;
+  #forget(index: LogIndex, context: number): void {
+    const left = (this.#byIndex.get(index) ?? []).filter((other) => other !== context);
+    if (left.length === 0) this.#byIndex.delete(index);
+    else this.#byIndex.set(index, left);
   }
 
   #complete(waiting: Waiting): readonly ProposeOutcome[] {
     return Array.from({ length: waiting.count }, (_, at) => waiting.outcomes[at] ?? { kind: "unknown", why: "timeout" });
   }
+}
+
+function positions(waiting: Waiting): readonly LogIndex[] {
+  const { first } = waiting;
+  return first === null ? [] : Array.from({ length: waiting.count }, (_, at) => logIndex(first.index + at));
 }

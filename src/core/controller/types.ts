@@ -108,6 +108,8 @@ export type Admission = {
 };
 
 export type Step = { readonly nowMs: number; readonly wallMs: number; readonly event: NodeEvent };
+/** Several events at one time. */
+export type Steps = { readonly nowMs: number; readonly wallMs: number; readonly events: readonly NodeEvent[] };
 
 /** One synced write, then `sendAfter`, then the event `stored` with `ticket`. */
 export type Persist = {

@@ -365,7 +365,7 @@ function onForgetLeader<C>(server: Server<C>): void {
 /** When the next tick matters, own clock; Infinity = only outside events do. */
 function nextWakeMs<C>(server: Server<C>): number {
   const { leadership, settings } = server;
-  if (leadership !== null) return leadership.nextHeartbeatMs;
+  if (leadership !== null) return Math.min(leadership.nextHeartbeatMs, leadership.hintDueMs ?? Number.POSITIVE_INFINITY);
   const { electionMs, storeHealthyMs, storeStallMs, storeRecoveryMs } = settings.timing;
   let wake = mayCampaign(server) ? server.electionStartMs + server.electionTimeoutMs : Number.POSITIVE_INFINITY;
   for (const read of server.forwardedReads) wake = Math.min(wake, read.sinceMs + 2 * electionMs);

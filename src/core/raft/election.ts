@@ -183,6 +183,7 @@ function becomeLeader<C>(server: Server<C>): void {
     confirmedRound: 0,
     quorumRoundMs: null,
     nextHeartbeatMs: server.now + server.settings.timing.heartbeatMs,
+    hintDueMs: null,
     leaseRevoked: false,
     transfer: null,
     change: null,

@@ -13,6 +13,7 @@ export const LEASE_MARGIN_MS = 10;
 export const DEFAULT_TIMING: Timing = {
   heartbeatMs: 50,
   electionMs: 300,
+  commitHintMs: 0,
   storeStallMs: 1000,
   storeHealthyMs: 100,
   storeRecoveryMs: 10_000,
@@ -22,6 +23,7 @@ export const DEFAULT_TIMING: Timing = {
 export const DEFAULT_LIMITS: Limits = {
   inflightMessages: 64,
   inflightBytes: 4 * 1024 * 1024,
+  inflightPartial: 64,
   appendBytes: 256 * 1024,
   entryBytes: 2 * 1024 * 1024,
   uncommittedEntries: 4096,

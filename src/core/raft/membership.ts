@@ -281,6 +281,10 @@ export function afterCommit<C>(server: Server<C>): void {
 /** A removed leader leads until the configuration without it is committed, then hands over (RAFT.md §2 feature 9). */
 function leaveIfRemoved<C>(server: Server<C>): void {
   if (!server.settings.stepDownOnRemoval || votes(server, server.settings.id) > 0) return;
-  flush(server);
+  // The others must learn of this commit from the one who made it.
+  if (server.leadership !== null) {
+    server.leadership.hintDueMs = server.now;
+    flush(server, server.leadership);
+  }
   leaveOffice(server);
 }

@@ -9,7 +9,7 @@ import type { Entry, HardState, Ready, SoftState, WriteTicket } from "./types.ts
 export function takeReady<C>(server: Server<C>): Ready<C> {
   if (server.leadership !== null) {
     driveReads(server, server.leadership);
-    flush(server);
+    flush(server, server.leadership);
   }
   releaseReads(server);
   const commit = takeCommitted(server);

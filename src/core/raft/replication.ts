@@ -3,6 +3,7 @@ import { heardLeader } from "./election.ts";
 import { noteAnswer } from "./leadership.ts";
 import {
   appendEntries,
+  bytesBetween,
   configIndex,
   entryBytes,
   lastIndex,
@@ -106,11 +107,28 @@ function refuseCommands<C>(server: Server<C>, leadership: Leadership, sizes: rea
 }
 
 /** Sends each peer what its window admits. Called once per `ready`, so that all that gathered goes in few messages. */
-export function flush<C>(server: Server<C>): void {
-  for (const peer of server.peers.values()) flushPeer(server, peer);
+export function flush<C>(server: Server<C>, leadership: Leadership): void {
+  const owed = (): boolean => [...server.peers.values()].some((peer) => lacksCommit(server, peer));
+  if (leadership.hintDueMs === null && owed()) leadership.hintDueMs = server.now + server.settings.timing.commitHintMs;
+  const hint = leadership.hintDueMs !== null && server.now >= leadership.hintDueMs;
+  for (const peer of server.peers.values()) flushPeer(server, peer, hint);
+  if (leadership.hintDueMs !== null && !owed()) leadership.hintDueMs = null;
 }
 
-function flushPeer<C>(server: Server<C>, peer: Peer): void {
+/** Enough is under way that what there is for this peer may wait for more to go with it. */
+function gathers<C>(server: Server<C>, peer: Peer, last: LogIndex): boolean {
+  const { inflightPartial, appendBytes } = server.settings.limits;
+  if (peer.mode !== "replicate" || peer.inflight.length < inflightPartial) return false;
+  return bytesBetween(server.log, peer.next, last) < appendBytes;
+}
+
+/** The commit index is beyond what this peer was told of, and the peer could use it. */
+function lacksCommit<C>(server: Server<C>, peer: Peer): boolean {
+  return peer.mode === "replicate" && Math.min(server.commit, peer.next - 1) > peer.sentCommit;
+}
+
+/** With `hint` a commit index that advanced goes out also when there is nothing else to send (RAFT.md §2 feature 15). */
+function flushPeer<C>(server: Server<C>, peer: Peer, hint: boolean): void {
   const { limits } = server.settings;
   for (;;) {
     if (peer.mode === "snapshot") {
@@ -120,9 +138,8 @@ function flushPeer<C>(server: Server<C>, peer: Peer): void {
     if (peer.paused) return;
     const last = lastIndex(server.log);
     const full = peer.mode === "replicate" && windowFull(peer, limits);
-    const pending = peer.next <= last && !full;
-    // A commit index that advanced goes out at once, also when there is nothing else to send (RAFT.md §2 feature 15).
-    const commitNews = peer.mode === "replicate" && Math.min(server.commit, peer.next - 1) > peer.sentCommit;
+    const pending = peer.next <= last && !full && !gathers(server, peer, last);
+    const commitNews = hint && lacksCommit(server, peer);
     if (!pending && !peer.wantEmpty && !commitNews) return;
     const prevIndex = logIndex(peer.next - 1);
     const prevTerm = termAt(server.log, prevIndex);

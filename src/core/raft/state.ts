@@ -70,6 +70,8 @@ export type Leadership = {
   /** When the last quorum-confirmed round was sent (own clock). */
   quorumRoundMs: number | null;
   nextHeartbeatMs: number;
+  /** When followers that know an older commit index are told of the present one; null: all know it. */
+  hintDueMs: number | null;
   leaseRevoked: boolean;
   transfer: Transfer | null;
   change: PendingChange | null;

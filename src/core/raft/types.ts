@@ -391,6 +391,11 @@ export type Status = {
 export type Timing = {
   readonly heartbeatMs: number;
   readonly electionMs: number;
+  /**
+   * A commit index that advanced waits this long for an append to ride on before it goes out alone (RAFT.md §2 feature 15:
+   * within one tick). 0: at once.
+   */
+  readonly commitHintMs: number;
   /** A write older than this makes a leader hand over. */
   readonly storeStallMs: number;
   /** A write faster than this counts as healthy again ... */
@@ -403,6 +408,11 @@ export type Timing = {
 export type Limits = {
   readonly inflightMessages: number;
   readonly inflightBytes: number;
+  /**
+   * With so many appends in flight a further one leaves only when it is full: a follower writes one batch while the next
+   * gathers, so more messages would carry the same entries to the same two writes.
+   */
+  readonly inflightPartial: number;
   readonly appendBytes: number;
   readonly entryBytes: number;
   readonly uncommittedEntries: number;

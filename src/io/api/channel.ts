@@ -21,6 +21,8 @@ export type ChannelEvents = {
 
 /** Milliseconds a closed connection gets to take the last answer. */
 const CLOSE_LINGER_MS = 1_000;
+/** Frames that are written together, characters. */
+const GATHER_CHARACTERS_MAX = 64 * 1024;
 const NEWLINE = 0x0a;
 
 /** Newline-delimited text over a socket. `frameBytesMax` bounds what one frame may keep in memory. */
@@ -29,7 +31,14 @@ export function lineChannel(socket: Socket, frameBytesMax: number): Channel {
   let partBytes = 0;
   let events: ChannelEvents | null = null;
   let ended = false;
+  /** Frames of this turn of the event loop: many answers that are ready together cost one write. */
+  let outgoing = "";
   const decoder = new TextDecoder("utf-8", { fatal: true });
+  const flush = (): void => {
+    const text = outgoing;
+    outgoing = "";
+    if (text !== "" && !socket.destroyed && socket.writable) socket.write(text);
+  };
 
   const broken = (code: "API_FRAME_TOO_LARGE" | "API_NOT_UTF8"): void => {
     if (ended) return;
@@ -71,15 +80,20 @@ export function lineChannel(socket: Socket, frameBytesMax: number): Channel {
   };
   return {
     send: (text) => {
-      if (!socket.destroyed && socket.writable) socket.write(`${text}\n`);
+      if (outgoing === "") process.nextTick(flush);
+      outgoing += `${text}\n`;
+      // A long answer is not gathered: joining it to others would copy it.
+      if (outgoing.length > GATHER_CHARACTERS_MAX) flush();
     },
-    backlogBytes: () => socket.writableLength,
+    backlogBytes: () => socket.writableLength + outgoing.length,
     whenDrained: (then) => {
+      flush();
       if (socket.writableNeedDrain) socket.once("drain", then);
       else setImmediate(then);
     },
     close: () => {
       ended = true;
+      flush();
       socket.end();
       // Meanwhile what still arrives is read and dropped: closing over unread bytes would destroy our last answer too.
       setTimeout(() => socket.destroy(), CLOSE_LINGER_MS).unref();

@@ -118,6 +118,7 @@ const runners: Readonly<Record<string, (one: VectorCase) => unknown>> = {
       confirmedRound: 0,
       quorumRoundMs: null,
       nextHeartbeatMs: 0,
+      hintDueMs: null,
       leaseRevoked: false,
       transfer: null,
       change: null,
