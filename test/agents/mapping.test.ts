@@ -102,6 +102,7 @@ describe("reasons and output", () => {
     assert.equal(exitReason("noise\nocf-exit-reason:first\nINFO: x\nocf-exit-reason: second \n"), "second");
     assert.equal(exitReason("nothing of the kind"), null);
     assert.equal(exitReason("ocf-exit-reason:"), null);
+    assert.equal(exitReason("ocf-exit-reason:a \u001b[1mloud\u001b[0m reason"), "a  [1mloud [0m reason");
   });
 
   it("secrets leave neither in the reason nor in the output", () => {

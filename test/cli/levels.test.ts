@@ -98,16 +98,47 @@ describe("levels over the API", () => {
     assert.equal(idOf(set!.children[0]!), "web-meta_attributes-target-role");
   });
 
-  test("starting a group takes the members' own target-role away", async () => {
+  test("starting a group leaves what its members say of themselves; -F takes it away", async () => {
     await run("resource start grp");
     assert.equal(meta("grp", "target-role"), "Started");
-    assert.equal(meta("fs", "target-role"), undefined);
+    assert.equal(meta("fs", "target-role"), "Stopped");
+    await run("resource start grp", { force: true });
+    assert.equal(meta("fs", "target-role"), "Stopped", "a fake terminal answers no");
   });
 
-  test("manage and maintenance drop each other", async () => {
+  test("a wish about what a clone is made of is written at the clone", async () => {
+    await run(["resource meta ping set target-role Started", "resource stop ping"]);
+    assert.equal(meta("ping-clone", "target-role"), "Stopped");
+    assert.equal(meta("ping", "target-role"), undefined);
+  });
+
+  test("only promotable clones are promoted and demoted", async () => {
+    for (const line of ["promote web", "demote ping-clone", "promote ping", "promote nosuch"]) {
+      assert.equal((await run(`resource ${line}`)).ok, false, line);
+    }
+    assert.deepEqual(daemon.takeWrites(), []);
+    const { ok } = await run(["resource meta ping-clone set promotable true", "resource promote ping-clone"]);
+    assert.ok(ok);
+    assert.equal(meta("ping-clone", "target-role"), "Promoted");
+  });
+
+  test("maintenance and is-managed may contradict each other when nobody is there to be asked", async () => {
     await run(["resource maintenance web on", "resource unmanage web"]);
-    assert.equal(meta("web", "maintenance"), undefined);
+    assert.equal(meta("web", "maintenance"), "true");
     assert.equal(meta("web", "is-managed"), "false");
+  });
+
+  test("what is not set can be shown and deleted; a set that became empty stays", async () => {
+    const shown = await run("resource meta web show priority");
+    assert.deepEqual([shown.ok, shown.out, shown.said], [true, [], ["INFO: web has no meta priority"]]);
+    assert.equal((await run("resource meta web delete priority")).ok, true);
+    assert.equal((await run("resource meta nosuch show priority")).ok, false);
+    await run(["resource meta web set priority 1", "resource meta web delete priority"]);
+    const web = findResource(daemon.configuration, "web");
+    assert.deepEqual(
+      web?.children.filter((child) => child.name === "meta_attributes").map((set) => [idOf(set), set.children.length]),
+      [["web-meta_attributes", 0]],
+    );
   });
 
   test("restart stops, waits, and puts back what was configured", async () => {
@@ -152,12 +183,11 @@ describe("levels over the API", () => {
     assert.match((await run("resource move web n9")).said[0] ?? "", /neither a node nor a lifetime.*n9/);
   });
 
-  test("param, meta and utilization: set, show, delete, and a missing one fails", async () => {
+  test("param and utilization: set, show, delete", async () => {
     await run(["resource param web set ip 10.0.0.1", "resource utilization web set cpu 4"]);
     assert.deepEqual((await run(["resource param web show ip", "resource utilization web show cpu"])).out, ["10.0.0.1", "4"]);
     await run("resource param web delete ip");
-    assert.equal((await run("resource param web show ip")).ok, false);
-    assert.equal((await run("resource param web delete ip")).ok, false);
+    assert.deepEqual((await run("resource param web show ip")).out, []);
   });
 
   test("cleanup and refresh name resource and node in either order", async () => {

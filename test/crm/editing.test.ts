@@ -147,8 +147,8 @@ const CATALOG: AgentCatalog = {
             shortDescription: "",
             longDescription: "",
             parameters: [
-              { name: "ip", required: true, type: "string", default: null, values: [], description: "" },
-              { name: "nic", required: false, type: "string", default: null, values: [], description: "" },
+              { name: "ip", required: true, uniqueGroup: "ip", type: "string", default: null, values: [], description: "" },
+              { name: "nic", required: false, uniqueGroup: null, type: "string", default: null, values: [], description: "" },
             ],
             operations: [{ name: "monitor", interval: "10s", timeout: "20s", role: null }],
           },
@@ -171,6 +171,18 @@ const FINDINGS: readonly (readonly [name: string, lines: readonly string[], expe
   ],
   ["a constraint on what is not there", ["order o a b"], ["error MISSING_REFERENCE o", "error MISSING_REFERENCE o"]],
   ["a constraint on a member", ["primitive a X params ip=1", "group g a", "location l a 100: node1"], ["warning CONSTRAINT_ON_MEMBER l"]],
+  [
+    "a constraint on what a clone is made of, which would be ignored",
+    ["primitive a X params ip=1", "group g a", "clone c g", "location l a 100: node1"],
+    ["error CONSTRAINT_ON_MEMBER l"],
+  ],
+  [
+    "a value that only one may have",
+    ["primitive a X params ip=1", "primitive b X params ip=1", "primitive c Y params ip=1"],
+    ["error NOT_UNIQUE a"],
+  ],
+  ["an unknown parameter of a template", ["rsc_template t X params nik=2"], ["error UNKNOWN_PARAMETER t"]],
+  ["a bundle that cannot be reached", ["primitive a X params ip=1", "bundle b docker image=i primitive a"], ["error BUNDLE_UNREACHABLE b"]],
   ["an unknown node", ["primitive a X params ip=1", "location l a 100: nodex"], ["warning UNKNOWN_NODE l"]],
   ["a fencing level without a device", ["fencing_topology node1: nosuch"], ["warning NOT_A_DEVICE fencing_topology"]],
   ["a role that is not there", ["acl_target joe nosuch"], ["error MISSING_REFERENCE joe"]],
@@ -203,7 +215,7 @@ test("resources without a fencing device are an error in a file, not where nodes
 
 test("a new cluster gets what Quorate recommends, and new primitives a monitor", () => {
   const session = new EditSession({
-    configuration: initialConfiguration("demo"),
+    configuration: initialConfiguration(),
     parseXml,
     agents: CATALOG,
     newDefaults: true,
@@ -214,10 +226,21 @@ test("a new cluster gets what Quorate recommends, and new primitives a monitor",
   assert.deepEqual(session.show([], { wrap: false, obscure: [] }).trim().split("\n"), [
     "primitive a X params ip=1 op monitor interval=10s timeout=20s",
     "primitive b X params ip=1 op start timeout=5s interval=0s",
-    "property cib-bootstrap-options: cluster-name=demo start-failure-is-fatal=false",
+    "property cib-bootstrap-options: start-failure-is-fatal=false",
     "rsc_defaults rsc-options: resource-stickiness=1 migration-threshold=3",
   ]);
   assert.equal(session.getProperty("start-failure-is-fatal", false), "false");
   assert.equal(session.getProperty("no-quorum-policy", false), "stop");
   assert.equal(session.getProperty("no-quorum-policy", true), null);
+});
+
+test("default-timeouts: what agents advise is written down, for what is there and for what must be", () => {
+  const session = new EditSession({ configuration: threeNodes(), parseXml, agents: CATALOG });
+  defineAll(["rsc_template t X params ip=1", "primitive a @t meta allow-migrate=true op monitor interval=10s timeout=1s"], session);
+  session.defaultTimeouts(["a"]);
+  const line = session.show(["a"], { wrap: false, obscure: [] }).trim();
+  const op = (name: string): string => `op ${name} timeout=20s interval=0s`;
+  const own = "primitive a @t meta allow-migrate=true op monitor interval=10s timeout=20s";
+  assert.equal(line, [own, op("start"), op("stop"), op("migrate_to"), op("migrate_from")].join(" "));
+  assert.throws(() => session.defaultTimeouts(["nosuch"]), /no primitive/);
 });

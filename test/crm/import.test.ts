@@ -67,13 +67,13 @@ test("agents' descriptions are read, with what they require and advise", () => {
   const metadata = parseAgentMetadata(
     "X",
     `<?xml version="1.0"?><!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd"><resource-agent name="X" version="2"><longdesc>long</longdesc>
-     <shortdesc lang="en">short</shortdesc><parameters><parameter name="ip" required="1"><shortdesc>address</shortdesc>
+     <shortdesc lang="en">short</shortdesc><parameters><parameter name="ip" required="1" unique="1"><shortdesc>address</shortdesc>
      <content type="select" default="a"><option value="a"/><option value="b"/></content></parameter></parameters>
      <actions><action name="monitor" depth="0" timeout="20s" interval="10s"/></actions></resource-agent>`,
   );
   assert.equal(metadata?.shortDescription, "short");
   assert.deepEqual(metadata?.parameters, [
-    { name: "ip", required: true, type: "select", default: "a", values: ["a", "b"], description: "address" },
+    { name: "ip", required: true, uniqueGroup: "ip", type: "select", default: "a", values: ["a", "b"], description: "address" },
   ]);
   assert.deepEqual(metadata?.operations, [{ name: "monitor", interval: "10s", timeout: "20s", role: null }]);
   assert.equal(parseAgentMetadata("X", "usage: X start"), null);

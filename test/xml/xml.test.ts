@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { COMMENT, canonicalText, sameElement } from "../../src/core/cib/index.ts";
+import { COMMENT, canonicalText, type Element, sameElement } from "../../src/core/cib/index.ts";
 import { formatXml, parseXml, XML_DEPTH_MAX, XmlError } from "../../src/io/xml/index.ts";
 
 test("text and tree convert into each other", () => {
@@ -41,3 +41,37 @@ for (const [name, source, code, line] of REFUSED) {
     );
   });
 }
+
+test("dashes in a comment are written apart, so that the text can be read again", () => {
+  for (const text of ["a -- b", "---", "ends in -", "-", "a--"]) {
+    const tree: Element = { name: "a", attributes: {}, children: [{ name: COMMENT, attributes: {}, children: [], text }] };
+    const again = parseXml(formatXml(tree));
+    assert.equal(again.children[0]?.text?.replaceAll(" ", ""), text.replaceAll(" ", ""));
+  }
+});
+
+const UNWRITABLE: readonly (readonly [string, Element])[] = [
+  ["a control character in a value", { name: "a", attributes: { b: "x\u001by" }, children: [] }],
+  ["half a character in a value", { name: "a", attributes: { b: "x\ud83d" }, children: [] }],
+  ["a control character in text", { name: "a", attributes: {}, children: [], text: "\u0000" }],
+  [
+    "a non-character in a comment",
+    { name: "a", attributes: {}, children: [{ name: COMMENT, attributes: {}, children: [], text: "\ufffe" }] },
+  ],
+  ["a name with a blank", { name: "a b", attributes: {}, children: [] }],
+  ["a name that begins with a digit", { name: "a", attributes: { "1": "x" }, children: [] }],
+  ["a name with a bracket", { name: "a", attributes: { "b>": "x" }, children: [] }],
+];
+for (const [name, tree] of UNWRITABLE) {
+  test(`not written: ${name}`, () => {
+    assert.throws(
+      () => formatXml(tree),
+      (error: unknown) => error instanceof XmlError && error.detail.code === "XML_UNWRITABLE",
+    );
+  });
+}
+
+test("every character that XML can hold survives writing and reading", () => {
+  const value = "\t\n\r \u007f\u00e9\u{1f600}\ufffd&<>\"'";
+  assert.equal(parseXml(formatXml({ name: "a", attributes: { b: value }, children: [] })).attributes["b"], value);
+});

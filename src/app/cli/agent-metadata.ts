@@ -147,6 +147,9 @@ function readParameter(of: Element): AgentParameter {
   const options = content === undefined ? [] : childrenOf(content, "option");
   return {
     name: attributeOf(of, "name") ?? "",
+    uniqueGroup:
+      attributeOf(of, "unique-group") ??
+      (["1", "true"].includes(attributeOf(of, "unique") ?? "") ? (attributeOf(of, "name") ?? null) : null),
     required: attributeOf(of, "required") === "1" && attributeOf(of, "deprecated") !== "1",
     type: content === undefined ? "string" : (attributeOf(content, "type") ?? "string"),
     default: content === undefined ? null : (attributeOf(content, "default") ?? null),

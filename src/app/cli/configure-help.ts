@@ -42,6 +42,9 @@ export const CONFIGURE_HELP: Readonly<Record<string, readonly [usage: string, he
   get_property: ["[-t] NAME", "the value of a cluster option, or its default"],
   schema: ["", "the schema that configurations are held against"],
   upgrade: ["", "nothing: configurations are upgraded when they are read"],
-  ptest: ["", "what a commit would do"],
-  simulate: ["", "what a commit would do"],
+  ptest: ["[nograph] [v…] [scores] [actions] [utilization]", "what a commit would do"],
+  simulate: ["[nograph] [v…] [scores] [actions] [utilization]", "what a commit would do"],
+  graph: ["[dot [FILE]]", "resources, orders and colocations as a graph in the dot language"],
+  rsctest: ["RSC… [NODE]", "probe, start, monitor and stop resources on this node, outside the cluster"],
+  "validate-all": ["RSC", "what the agent says of its parameters, on this node"],
 };

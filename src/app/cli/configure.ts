@@ -3,6 +3,7 @@ import {
   type AgentCatalog,
   CONFIGURE_COMMANDS,
   CrmError,
+  configurationDot,
   EditSession,
   explainError,
   findObject,
@@ -183,7 +184,13 @@ export class ConfigureLevel {
         return true;
       case "ptest":
       case "simulate":
-        return simulate(session, context);
+        return (await import("./configure-simulate.ts")).simulateEdited(session.configuration, words, context);
+      case "graph":
+        return graph(words, session, context);
+      case "rsctest":
+        return (await import("./configure-agents.ts")).testResources(session.configuration, words, context);
+      case "validate-all":
+        return (await import("./configure-agents.ts")).validateAll(session.configuration, words, context);
       default:
         throw new CommandError(`configure.${command}: No such command`);
     }
@@ -229,7 +236,7 @@ export class ConfigureLevel {
 }
 
 /** Words that the shell itself understands at every level. */
-const SHELL_WORDS: ReadonlySet<string> = new Set(["help", "ls", "cd", "up", "end", "back", "quit", "exit", "bye", "cib"]);
+const SHELL_WORDS: ReadonlySet<string> = new Set(["help", "ls", "cd", "up", "end", "back", "quit", "exit", "bye", "cib", "cibstatus"]);
 
 /** The level as the shell drives it. */
 export function configureLevel(agents?: AgentCatalog): Level {
@@ -321,14 +328,15 @@ function getProperty(words: readonly string[], session: EditSession, context: Cl
   return true;
 }
 
-/** What a commit would change; which actions follow is what `quorate simulate` computes. */
-function simulate(session: EditSession, context: CliContext): boolean {
-  const edits = session.edits();
-  if (edits.length === 0) context.terminal.info("nothing changed");
-  for (const change of edits) {
-    const word = change.after === null ? "-" : change.before === null ? "+" : "~";
-    context.terminal.out(`${word} ${change.section} ${change.id}`);
+/** `graph [dot [FILE]]`: text for graphviz; drawing is its business. */
+function graph(words: readonly string[], session: EditSession, context: CliContext): boolean {
+  const [kind, target, ...rest] = words;
+  if ((kind !== undefined && kind !== "dot") || rest.length > 0) {
+    throw new CommandError("graph: expected [dot [FILE]]; make a picture with `dot -Tsvg FILE`");
   }
+  const text = configurationDot(session.configuration);
+  if (target === undefined || target === "-") context.terminal.write(text);
+  else writeTarget(target, text);
   return true;
 }
 

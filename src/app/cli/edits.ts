@@ -154,8 +154,8 @@ export type SetKind = "meta_attributes" | "instance_attributes" | "utilization";
 
 /**
  * Gives an owner (resource, node, operation) a value in every set of the kind that has the name; in the first set
- * without a rule when none has it; in a new set `OWNER-KIND` when there is none. Null removes the name from every set,
- * and a set of ours that becomes empty with it.
+ * without a rule when none has it; in a new set `OWNER-KIND` when there is none. Null removes the name from every set; a
+ * set that becomes empty stays, because something else may refer to it.
  */
 export function setValue(owner: Element, kind: SetKind, name: string, value: string | null): Element {
   const sets = childrenOf(owner, kind);
@@ -163,7 +163,7 @@ export function setValue(owner: Element, kind: SetKind, name: string, value: str
   if (value === null)
     return withChildren(
       owner,
-      owner.children.map((child) => (holders.includes(child) ? withoutPair(child, name) : child)).filter(notEmptied(holders)),
+      owner.children.map((child) => (holders.includes(child) ? withoutPair(child, name) : child)),
     );
   if (holders.length > 0)
     return withChildren(
@@ -210,11 +210,6 @@ function withoutPair(set: Element, name: string): Element {
     set,
     set.children.filter((child) => child.name !== "nvpair" || attributeOf(child, "name") !== name),
   );
-}
-
-function notEmptied(holders: readonly Element[]): (child: Element) => boolean {
-  const ids = new Set(holders.map((holder) => idOf(holder)));
-  return (child) => child.children.length > 0 || !ids.has(idOf(child));
 }
 
 /** Schema order of a resource's children: what a new set goes before. */

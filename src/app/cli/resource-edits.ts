@@ -1,5 +1,7 @@
 import { attributeOf, childOf, childrenOf, type Element, element, idOf, withChildren } from "../../core/cib/index.ts";
+import { booleanOf } from "./arguments.ts";
 import {
+  containersOf,
   dropObjects,
   findResource,
   mapResource,
@@ -17,24 +19,41 @@ const preferId = (resource: string): string => `cli-prefer-${resource}`;
 const banId = (resource: string, node: string): string => `cli-ban-${resource}-on-${node}`;
 const BAN_PREFIX = (resource: string): string => `cli-ban-${resource}-on-`;
 
-/**
- * Gives a resource a meta-attribute (null removes it), and takes the same one away from what it contains: a `target-role`
- * of a member would silently overrule the group's.
- */
-export function setMeta(configuration: Element, id: string, name: string, value: string | null): Element {
+const CLONES = new Set(["clone", "master"]);
+
+/** The resource that a wish about this one is written at: its clone, for what a clone is made of (as crm tools do; measured). */
+export function wishTarget(configuration: Element, id: string): Element {
   const resource = requireResource(configuration, id);
-  let next = mapResource(configuration, id, (item) => setValue(item, "meta_attributes", name, value));
-  for (const child of resourcesWithin(resource)) {
-    const childId = idOf(child);
-    if (childId === undefined || textOf(child, "meta_attributes", name) === undefined) continue;
-    next = mapResource(next, childId, (item) => setValue(item, "meta_attributes", name, null));
-  }
-  return next;
+  const parent = containersOf(configuration, id).at(-1);
+  return parent !== undefined && CLONES.has(parent.name) ? parent : resource;
 }
 
-/** Sets `name`, and drops `other` where it would contradict (`is-managed` against `maintenance`). */
-export function setMetaInsteadOf(configuration: Element, id: string, name: string, value: string, other: string): Element {
-  return setMeta(setMeta(configuration, id, other, null), id, name, value);
+/** Resources inside the one that a wish is about which have their own value, and it is another one: they would not follow. */
+export function membersThatDiffer(configuration: Element, id: string, name: string, value: string): string[] {
+  return resourcesWithin(wishTarget(configuration, id)).flatMap((child) => {
+    const own = textOf(child, "meta_attributes", name);
+    const childId = idOf(child);
+    return childId === undefined || childId === id || own === undefined || own === value ? [] : [childId];
+  });
+}
+
+/** Gives a resource, or the clone made of it, a meta-attribute (null removes it). What was named has then none of its own. */
+export function setMeta(configuration: Element, id: string, name: string, value: string | null): Element {
+  const target = idOf(wishTarget(configuration, id)) ?? id;
+  const cleared = target === id ? configuration : dropMeta(configuration, id, name);
+  return mapResource(cleared, target, (item) => setValue(item, "meta_attributes", name, value));
+}
+
+/** Takes a meta-attribute away from this resource alone. */
+export function dropMeta(configuration: Element, id: string, name: string): Element {
+  return mapResource(configuration, id, (item) => setValue(item, "meta_attributes", name, null));
+}
+
+/** Is it a clone whose instances can be promoted? */
+export function isPromotable(resource: Element): boolean {
+  if (resource.name === "master") return true;
+  const value = resource.name === "clone" ? textOf(resource, "meta_attributes", "promotable") : undefined;
+  return value !== undefined && booleanOf(value) === true;
 }
 
 /** The end of a constraint's life, and null for one that stays. */

@@ -1,10 +1,10 @@
-import type { Element } from "../../core/cib/index.ts";
+import { type Element, idOf } from "../../core/cib/index.ts";
 import { booleanOf, expectWords } from "./arguments.ts";
 import { waitIdle } from "./context.ts";
 import { editsBetween, mapResource, requireResource, type SetKind, setValue, textOf } from "./edits.ts";
 import { type CliContext, type Command, CommandError, type Level } from "./level.ts";
 import { completeResources } from "./names.ts";
-import { setMeta, setMetaInsteadOf, setTrace } from "./resource-edits.ts";
+import { dropMeta, isPromotable, membersThatDiffer, setMeta, setTrace, wishTarget } from "./resource-edits.ts";
 import { placementCommands } from "./resource-place.ts";
 import { queryCommands } from "./resource-queries.ts";
 import { openStore } from "./store.ts";
@@ -17,23 +17,60 @@ export async function editConfiguration(context: CliContext, change: (configurat
   await context.afterChange();
 }
 
+/** What a command about several resources writes: `name`, where `other` would contradict it. */
+type MetaWish = { readonly name: string; readonly value: string; readonly other?: string };
+
+/**
+ * Sets the attribute on every resource. A person is asked about members with another value of their own, and about a
+ * contradicting attribute; without a person both stay, because that is what was written on purpose.
+ */
+async function setWish(context: CliContext, ids: readonly string[], wish: MetaWish): Promise<void> {
+  const { name, value, other } = wish;
+  const { configuration } = await openStore(context).read();
+  const dropped: { readonly id: string; readonly name: string }[] = [];
+  for (const id of ids) {
+    for (const member of membersThatDiffer(configuration, id, name, value)) {
+      const question = `${member} has its own ${name}, which would stay. Remove it`;
+      if (await context.terminal.confirm(question, false)) dropped.push({ id: member, name });
+    }
+    const target = wishTarget(configuration, id);
+    if (other !== undefined && textOf(target, "meta_attributes", other) !== undefined) {
+      const targetId = idOf(target) ?? id;
+      if (await context.terminal.confirm(`${targetId} has ${other} too. Remove it`, false)) dropped.push({ id: targetId, name: other });
+    }
+  }
+  await editConfiguration(context, (now) => {
+    const set = ids.reduce((next, id) => setMeta(next, id, name, value), now);
+    return dropped.reduce((next, each) => dropMeta(next, each.id, each.name), set);
+  });
+}
+
 /** A command that sets one meta-attribute on each resource that is named. */
-function metaCommand(name: string, help: string, meta: string, value: string, instead?: string): Command {
+function metaCommand(name: string, help: string, wish: MetaWish): Command {
   return {
     name,
     usage: "RESOURCE...",
     help,
     run: async (args, context) => {
       if (args.length === 0) throw new CommandError(`usage: ${name} RESOURCE...`);
-      await editConfiguration(context, (configuration) =>
-        args.reduce(
-          (next, id) => (instead === undefined ? setMeta(next, id, meta, value) : setMetaInsteadOf(next, id, meta, value, instead)),
-          configuration,
-        ),
-      );
+      await setWish(context, args, wish);
       return true;
     },
     complete: completeResources,
+  };
+}
+
+/** `promote` and `demote` are for clones whose instances have roles: elsewhere the value would stop the resource for ever. */
+function roleCommand(name: "promote" | "demote", help: string, role: string): Command {
+  const command = metaCommand(name, help, { name: "target-role", value: role });
+  return {
+    ...command,
+    run: async (args, context) => {
+      const { configuration } = await openStore(context).read();
+      const wrong = args.find((id) => !isPromotable(requireResource(configuration, id)));
+      if (wrong !== undefined) throw new CommandError(`${wrong} is no promotable clone`);
+      return command.run(args, context);
+    },
   };
 }
 
@@ -45,7 +82,7 @@ const maintenance: Command = {
     expectWords(args, 1, 2, "maintenance RESOURCE [on|off]");
     const on = booleanOf(args[1] ?? "on");
     if (on === undefined) throw new CommandError("usage: maintenance RESOURCE [on|off]");
-    await editConfiguration(context, (configuration) => setMetaInsteadOf(configuration, args[0]!, "maintenance", String(on), "is-managed"));
+    await setWish(context, [args[0]!], { name: "maintenance", value: String(on), other: "is-managed" });
     return true;
   },
   complete: completeResources,
@@ -60,12 +97,18 @@ const restart: Command = {
     const store = openStore(context);
     if (!store.live) throw new CommandError("restart needs a running cluster");
     const before = (await store.read()).configuration;
-    const roles = args.map((id) => ({ id, role: textOf(requireResource(before, id), "meta_attributes", "target-role") ?? null }));
+    const roles = args.map((word) => {
+      const target = wishTarget(before, word);
+      return { id: idOf(target) ?? word, role: textOf(target, "meta_attributes", "target-role") ?? null };
+    });
     for (const { id, role } of roles) if (role === "Stopped") throw new CommandError(`${id} is stopped: there is nothing to restart`);
     const dot = (): void => context.terminal.write(context.terminal.interactive ? "." : "");
     const put = async (role: (of: { id: string; role: string | null }) => string | null): Promise<void> => {
       const { configuration } = await store.read();
-      const after = roles.reduce((next, item) => setMeta(next, item.id, "target-role", role(item)), configuration);
+      const after = roles.reduce(
+        (next, item) => mapResource(next, item.id, (resource) => setValue(resource, "meta_attributes", "target-role", role(item))),
+        configuration,
+      );
       await store.commit(editsBetween(configuration, after), context.options.force);
       await waitIdle(context, dot);
     };
@@ -92,15 +135,15 @@ function pairCommand(name: "param" | "meta" | "utilization", kind: SetKind): Com
       if (action === "show") {
         const { configuration } = await openStore(context).read();
         const found = textOf(requireResource(configuration, id), kind, attribute);
-        if (found === undefined) throw new CommandError(`${id} has no ${name} ${attribute}`);
-        context.terminal.out(found);
+        // Not being set is an answer, and no failure.
+        if (found === undefined) context.terminal.info(`${id} has no ${name} ${attribute}`);
+        else context.terminal.out(found);
         return true;
       }
       await editConfiguration(context, (configuration) => {
-        const resource = requireResource(configuration, id);
-        if (action === "delete" && textOf(resource, kind, attribute) === undefined)
-          throw new CommandError(`${id} has no ${name} ${attribute}`);
-        return mapResource(configuration, id, (item) => setValue(item, kind, attribute, value ?? null));
+        const resource =
+          action === "set" && kind === "meta_attributes" ? wishTarget(configuration, id) : requireResource(configuration, id);
+        return mapResource(configuration, idOf(resource) ?? id, (item) => setValue(item, kind, attribute, value ?? null));
       });
       return true;
     },
@@ -130,13 +173,13 @@ export const resourceLevel: Level = {
   help: "resources: whether and where they run",
   commands: [
     ...queryCommands,
-    metaCommand("start", "let it run", "target-role", "Started"),
-    metaCommand("stop", "stop it and keep it stopped", "target-role", "Stopped"),
+    metaCommand("start", "let it run", { name: "target-role", value: "Started" }),
+    metaCommand("stop", "stop it and keep it stopped", { name: "target-role", value: "Stopped" }),
     restart,
-    metaCommand("promote", "let instances be promoted", "target-role", "Promoted"),
-    metaCommand("demote", "keep all instances unpromoted", "target-role", "Unpromoted"),
-    metaCommand("manage", "let the cluster manage it", "is-managed", "true", "maintenance"),
-    metaCommand("unmanage", "watch it only", "is-managed", "false", "maintenance"),
+    roleCommand("promote", "let instances be promoted", "Promoted"),
+    roleCommand("demote", "keep all instances unpromoted", "Unpromoted"),
+    metaCommand("manage", "let the cluster manage it", { name: "is-managed", value: "true", other: "maintenance" }),
+    metaCommand("unmanage", "watch it only", { name: "is-managed", value: "false", other: "maintenance" }),
     maintenance,
     ...placementCommands,
     pairCommand("param", "instance_attributes"),

@@ -128,6 +128,11 @@ export function rootLevel(): Level {
         help: "shadow configurations: try changes without touching the cluster",
         load: async () => (await import("./shadow.ts")).cibLevel,
       },
+      {
+        name: "cibstatus",
+        help: "the state that simulations start from: load one, suppose events, see what would follow",
+        load: async () => (await import("./cibstatus.ts")).cibStatusLevel,
+      },
       { name: "ra", help: "agents that are installed on this machine", load: async () => (await import("./ra.ts")).raLevel },
     ],
   };

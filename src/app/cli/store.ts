@@ -1,4 +1,5 @@
-import type { ConfigurationEdit, Element } from "../../core/cib/index.ts";
+import { QuorateError } from "../../core/base/index.ts";
+import { type ConfigurationEdit, canonicalText, type Element, idOf } from "../../core/cib/index.ts";
 import { commitEdits } from "../../io/api/index.ts";
 import type { CliContext } from "./level.ts";
 
@@ -38,9 +39,39 @@ export function liveStore(context: CliContext): ConfigurationStore {
     commit: async (edits, force, epoch) => {
       if (edits.length === 0) return;
       const api = await context.api();
+      // A plan is of one epoch: nobody has changed anything since, or it is refused whatever is forced.
+      if (force && epoch === undefined) return forceEdits(context, edits);
       await commitEdits(api, edits, { force, ...(epoch === undefined ? {} : { epoch }) });
     },
   };
+}
+
+/** A forced commit overwrites what is there now; somebody may change it once more in between, yet not for ever. */
+const FORCE_TRIES_MAX = 5;
+
+/**
+ * The cluster compares every object with what the author read, forced or not. So force reads again and says: over that.
+ * What was done meanwhile to other objects stays.
+ */
+async function forceEdits(context: CliContext, edits: readonly ConfigurationEdit[]): Promise<void> {
+  const api = await context.api();
+  for (let tries = 1; ; tries += 1) {
+    const { configuration } = await liveStore(context).read();
+    const rebased = edits.flatMap((edit) => {
+      const section = configuration.children.find((child) => child.name === edit.section);
+      const found = section?.children.find((child) => idOf(child) === edit.id);
+      const before = found === undefined ? null : canonicalText(found);
+      return before === null && edit.after === null ? [] : [{ ...edit, before }];
+    });
+    if (rebased.length === 0) return;
+    try {
+      await commitEdits(api, rebased, { force: true });
+      return;
+    } catch (error) {
+      const isConflict = error instanceof QuorateError && error.detail.code === "CIB_CONFLICT";
+      if (!isConflict || tries === FORCE_TRIES_MAX) throw error;
+    }
+  }
 }
 
 /** An answer of the API as a record; answers are our own daemon's, so their fields are trusted after this. */

@@ -1,4 +1,5 @@
-import { isSettled, type NodeStatus } from "../cib/index.ts";
+import { type Command, isSettled, type NodeStatus } from "../cib/index.ts";
+import { diffConfigurations, emptyConfiguration, initialConfiguration } from "../crm/index.ts";
 import { ConfigurationRequests } from "./configuration-requests.ts";
 import { type Ask, Desk } from "./desk.ts";
 import { type Host, stampMs } from "./host.ts";
@@ -174,7 +175,9 @@ export class Requests {
 
   #create(ask: Ask, clusterId: string, name: string): void {
     const { node, memberId: member } = this.desk.host.options;
-    this.desk.write(ask, [{ kind: "cluster.create", clusterId, name, node, memberId: member }]);
+    const create: Command = { kind: "cluster.create", clusterId, name, node, memberId: member };
+    // One proposal: nobody ever sees a new cluster without its first configuration (docs/decisions/0301).
+    this.desk.write(ask, [create, { kind: "config.edit", edits: diffConfigurations(emptyConfiguration(), initialConfiguration()) }]);
   }
 
   #policy(id: number): void {

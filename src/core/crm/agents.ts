@@ -2,6 +2,8 @@
 export type AgentParameter = {
   readonly name: string;
   readonly required: boolean;
+  /** Parameters of one group have together other values in every resource of the agent (OCF: `unique`, `unique-group`); null: no such rule. */
+  readonly uniqueGroup: string | null;
   readonly type: string;
   readonly default: string | null;
   /** Allowed values, where the agent lists them. */

@@ -13,20 +13,53 @@ const FILLED_IN_FOR_FENCING: ReadonlySet<string> = new Set(["action", "plug", "p
 /** Operations of a fencing device that the cluster carries out itself, without its agent. */
 const DEVICE_OPERATIONS: ReadonlySet<string> = new Set(["start", "stop"]);
 
-/** Holds every primitive against what its agent says of itself. */
+/** Holds every primitive and template against what its agent says of itself; what a template leaves out its users may say. */
 export function checkAgents(objects: readonly CrmObject[], agents: AgentCatalog): Finding[] {
   const findings: Finding[] = [];
+  const unique = new UniqueValues();
   const templates = new Map(objects.filter((object) => object.type === "rsc_template").map((object) => [object.id, object.element]));
   for (const object of objects) {
-    if (object.type !== "primitive") continue;
+    if (object.type !== "primitive" && object.type !== "rsc_template") continue;
     const template = templates.get(attributeOf(object.element, "template") ?? "");
     const agent = agentOf(template ?? object.element);
     if (agent === null) continue;
     const answer = agents.describe(agent);
     if (answer.kind === "missing") findings.push(missingAgent(object.id, agent));
+    if (answer.kind === "found" && object.type === "primitive") unique.add(object, agent, answer.metadata);
     if (answer.kind === "found") checkPrimitive(object, template ?? null, forUse(answer.metadata, agent), findings);
   }
-  return findings;
+  return [...findings, ...unique.findings()];
+}
+
+/** Values that only one resource of an agent may have: two with one address or one state file would take it from each other. */
+class UniqueValues {
+  readonly #holders = new Map<string, { readonly said: string; readonly ids: Set<string> }>();
+
+  /** Only what the resource says itself counts, as in crmsh (measured): a template may be meant for many. */
+  add(object: CrmObject, agent: AgentName, metadata: AgentMetadata): void {
+    const groups = new Set(metadata.parameters.flatMap((each) => each.uniqueGroup ?? []));
+    for (const set of groups.size === 0 ? [] : childrenOf(object.element, "instance_attributes")) {
+      const values = new Map(childrenOf(set, "nvpair").map((pair) => [attributeOf(pair, "name"), attributeOf(pair, "value")]));
+      for (const group of groups) {
+        const names = metadata.parameters.filter((each) => each.uniqueGroup === group).map((each) => each.name);
+        const said = names.flatMap((name) => (values.get(name) === undefined ? [] : `${name}=${values.get(name)}`)).join(" ");
+        if (said === "") continue;
+        const key = JSON.stringify([formatAgent(agent), group, said]);
+        const holders = this.#holders.get(key) ?? { said, ids: new Set<string>() };
+        holders.ids.add(object.id);
+        this.#holders.set(key, holders);
+      }
+    }
+  }
+
+  findings(): Finding[] {
+    return [...this.#holders.values()].flatMap(({ said, ids }) => {
+      const [first, ...others] = [...ids];
+      if (first === undefined || others.length === 0) return [];
+      const message = `${said} is said of ${others.join(", ")} too, and the agent wants it to be unique`;
+      return [{ severity: "error" as const, code: "NOT_UNIQUE", object: first, message }];
+    });
+  }
 }
 
 /** What the agent says, as far as it concerns a person who writes a configuration. */
@@ -56,17 +89,20 @@ function checkPrimitive(object: CrmObject, template: Element | null, metadata: A
   };
   const own = childrenOf(object.element, "instance_attributes");
   const sets = [...own, ...(template === null ? [] : childrenOf(template, "instance_attributes"))];
-  const named = new Set(sets.flatMap((set) => set.children.map((pair) => attributeOf(pair, "name"))));
+  const namesIn = (some: readonly Element[]): Set<string | undefined> =>
+    new Set(some.flatMap((set) => childrenOf(set, "nvpair").map((pair) => attributeOf(pair, "name"))));
+  const named = namesIn(sets);
   const borrowed = sets.some(
     (set) => attributeOf(set, "id-ref") !== undefined || set.children.some((pair) => attributeOf(pair, "id-ref") !== undefined),
   );
   const known = metadata.parameters.map((parameter) => parameter.name);
-  for (const name of named) {
+  // What a template says is told once, of the template.
+  for (const name of namesIn(own)) {
     if (name !== undefined && !known.includes(name) && !ALWAYS_ALLOWED.test(name)) {
       add("error", "UNKNOWN_PARAMETER", `the agent ${metadata.name} has no parameter '${name}'${hint(name, known)}`);
     }
   }
-  for (const parameter of metadata.parameters) {
+  for (const parameter of object.type === "primitive" ? metadata.parameters : []) {
     if (parameter.required && !named.has(parameter.name) && !borrowed) {
       add("error", "MISSING_PARAMETER", `the agent ${metadata.name} needs the parameter '${parameter.name}'`);
     }

@@ -9,6 +9,7 @@ export {
   NO_AGENTS,
 } from "./agents.ts";
 export { CONFIGURE_COMMANDS, type Resolved, resolveCommand } from "./commands.ts";
+export { configurationDot } from "./dot.ts";
 export { applyEdits, type Conflict, diffConfigurations, findConflicts } from "./edits.ts";
 export { CrmError, type CrmErrorCode, type CrmErrorDetail, explainError } from "./errors.ts";
 export { objectTypeOf } from "./grammar.ts";

@@ -32,7 +32,9 @@ function markedSets(of: Element, kind: "role" | "action"): string[] {
   const count = of.children.reduce((sum, set) => sum + set.children.length, 0);
   if (count < 2 && of.name !== "rsc_ticket") throw new NotSayable("resource_set");
   const plain = of.name === "rsc_ticket" ? 1 : 2;
-  return words.length === plain && !words.some((word) => word.includes("=")) ? [SET_MARK, ...words] : words;
+  // crmsh marks what ends without a bracket and has no more resources than a plain constraint (measured).
+  const isOpen = ![")", "]"].includes(words.at(-1) ?? "") && !words.some((word) => word.includes("="));
+  return count === plain && isOpen ? [SET_MARK, ...words] : words;
 }
 
 export function renderLocation(of: Element, options: RenderOptions): Pieces {

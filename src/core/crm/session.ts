@@ -1,14 +1,4 @@
-import {
-  attributeOf,
-  type ConfigurationEdit,
-  canonicalText,
-  childrenOf,
-  type Element,
-  element,
-  idOf,
-  withAttributes,
-  withChildren,
-} from "../cib/index.ts";
+import { attributeOf, type ConfigurationEdit, canonicalText, childrenOf, type Element, element, idOf, withChildren } from "../cib/index.ts";
 import { type AgentCatalog, NO_AGENTS } from "./agents.ts";
 import type { GrammarOptions } from "./drafts.ts";
 import { addMonitor, modifyGroup, renameObject, setAttribute } from "./edit-change.ts";
@@ -31,9 +21,9 @@ import {
   readXmlObject,
   xmlOfLine,
 } from "./load.ts";
-import { advisedMonitor, withMonitor } from "./new-defaults.ts";
+import { advisedMonitor, withAdvisedTimeouts, withMonitor } from "./new-defaults.ts";
 import { readSelection, type Selection, selectObjects, showSectionComments, showText, showXml } from "./select.ts";
-import { emptyConfiguration, findObject, listObjects, nodeNames, replaceElement } from "./tree.ts";
+import { emptyConfiguration, findObject, listObjects, nodeNames } from "./tree.ts";
 import { type Finding, optionValue, verifyConfiguration } from "./verify.ts";
 import { CLUSTER_OPTIONS, hint, type ObjectType } from "./words.ts";
 
@@ -158,32 +148,13 @@ export class EditSession {
     this.#working = addMonitor(this.#working, words);
   }
 
-  /** `default-timeouts ID…`: the times the agents advise, where operations have none. */
+  /** `default-timeouts ID…`: operations get the timeouts their agents advise, and so do start and stop, written down. */
   defaultTimeouts(ids: readonly string[]): void {
-    for (const id of ids) {
-      const object = findObject(this.#working, id);
-      if (object?.type !== "primitive") throw new CrmError("CRM_UNKNOWN_OBJECT", `default-timeouts: there is no primitive '${id}'`);
-      const agent = {
-        class: attributeOf(object.element, "class") ?? "",
-        provider: attributeOf(object.element, "provider") ?? null,
-        type: attributeOf(object.element, "type") ?? "",
-      };
-      const answer = (this.#options.agents ?? NO_AGENTS).describe(agent);
-      if (answer.kind !== "found") throw new CrmError("CRM_REFUSED", `default-timeouts: nothing is known of the agent of '${id}'`);
-      const advice = new Map(answer.metadata.operations.map((operation) => [operation.name, operation.timeout]));
-      const children = object.element.children.map((holder) =>
-        holder.name !== "operations"
-          ? holder
-          : withChildren(
-              holder,
-              holder.children.map((op) => {
-                const timeout = advice.get(attributeOf(op, "name") ?? "") ?? null;
-                return timeout === null || attributeOf(op, "timeout") !== undefined ? op : withAttributes(op, { timeout });
-              }),
-            ),
-      );
-      this.#working = replaceElement(this.#working, object.element, [withChildren(object.element, children)]);
-    }
+    if (ids.length === 0) throw new CrmError("CRM_SYNTAX", "default-timeouts: expected the id of a primitive");
+    this.#working = ids.reduce(
+      (configuration, id) => withAdvisedTimeouts(configuration, id, this.#options.agents ?? NO_AGENTS),
+      this.#working,
+    );
   }
 
   erase(nodes: boolean): void {
@@ -276,15 +247,14 @@ export class EditSession {
   }
 }
 
-/** The configuration of a cluster that is just made (docs/decisions/0301): what Quorate recommends, written down so that everybody sees it. */
-export function initialConfiguration(clusterName: string): Element {
+/**
+ * The configuration of a cluster that is just made (docs/decisions/0301): what Quorate recommends, written down so that
+ * everybody sees it.
+ */
+export function initialConfiguration(): Element {
   const pairs = (values: Readonly<Record<string, string>>): Element[] =>
     Object.entries(values).map(([name, value]) => element("nvpair", { name, value }));
-  const options = element(
-    "cluster_property_set",
-    { id: "cib-bootstrap-options" },
-    pairs({ "cluster-name": clusterName, "start-failure-is-fatal": "false" }),
-  );
+  const options = element("cluster_property_set", { id: "cib-bootstrap-options" }, pairs({ "start-failure-is-fatal": "false" }));
   const defaults = element("meta_attributes", { id: "rsc-options" }, pairs({ "resource-stickiness": "1", "migration-threshold": "3" }));
   const pool = new IdPool([]);
   const bare = emptyConfiguration();

@@ -39,6 +39,7 @@ export function verifyConfiguration(configuration: Element, options: VerifyOptio
   checkIds(configuration, add);
   checkReferences(configuration, objects, add);
   checkConstraintPlaces(configuration, objects, add);
+  checkBundles(objects, add);
   checkMeta(objects, add);
   checkOperations(objects, add);
   checkOptions(objects, add);
@@ -108,9 +109,31 @@ function checkConstraintPlaces(configuration: Element, objects: readonly CrmObje
     if (node !== undefined && !nodes.has(node)) add("warning", "UNKNOWN_NODE", object.id, `there is no node '${node}'${hint(node, nodes)}`);
     for (const id of new Set(namedBy(object.element))) {
       const parent = byId.get(id)?.parent ?? null;
-      if (parent !== null && parent.type !== "bundle") {
-        add("warning", "CONSTRAINT_ON_MEMBER", object.id, `'${id}' is in ${parent.type} ${parent.id}; name ${parent.id} instead`);
-      }
+      const top = outermost(parent);
+      if (parent === null || top === null || parent.type === "bundle") continue;
+      // Instances of a clone have no name of their own: the policy engine ignores such a constraint (measured with crm_verify).
+      const isIgnored = top.type === "clone" || top.type === "ms";
+      const advice = isIgnored ? `the constraint would be ignored; name ${top.id} instead` : `name ${parent.id} instead`;
+      add(isIgnored ? "error" : "warning", "CONSTRAINT_ON_MEMBER", object.id, `'${id}' is in ${parent.type} ${parent.id}; ${advice}`);
+    }
+  }
+}
+
+function outermost(container: CrmObject | null): CrmObject | null {
+  return container === null || container.parent === null ? container : outermost(container.parent);
+}
+
+/** The node that stands for a bundle needs an address or a port to be reached at (Pacemaker Explained: Bundles). */
+function checkBundles(objects: readonly CrmObject[], add: Add): void {
+  for (const { type, id, element } of objects) {
+    if (type !== "bundle" || childOf(element, "primitive") === undefined) continue;
+    const network = childOf(element, "network");
+    const isReachable = ["ip-range-start", "control-port"].some(
+      (name) => network !== undefined && attributeOf(network, name) !== undefined,
+    );
+    if (!isReachable) {
+      const message = "the primitive in it cannot be controlled without network ip-range-start= or control-port=";
+      add("error", "BUNDLE_UNREACHABLE", id, message);
     }
   }
 }

@@ -25,4 +25,4 @@ export { type PlannedChange, type PlannedEdit, type PlannedEffect, planChange } 
 export { PROPOSAL_RUNS_MAX, type Proposal, placesAfter, proposeChanges, proposeFrom, type Question } from "./proposals.ts";
 export { type FinalState, finalState, nodeState, type SimulationResult, simulationResult } from "./report.ts";
 export { type Settled, settle } from "./settle.ts";
-export { describeAction, simulationText, statusLines, summaryText, type TextOptions } from "./text.ts";
+export { describeAction, scoreText, simulationText, statusLines, summaryText, type TextOptions, utilizationText } from "./text.ts";

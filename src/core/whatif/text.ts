@@ -1,8 +1,9 @@
-import { formatScore } from "../base/index.ts";
+import { formatScore, sortedEntries } from "../base/index.ts";
 import {
   type Model,
   type Plan,
   type PolicyNode,
+  primitivesOf,
   printedName,
   type Resource,
   ROLE,
@@ -15,12 +16,17 @@ import { describeClusterAction, type Execution } from "./execute.ts";
 import { nodeState } from "./report.ts";
 
 /** Parts of the text report. */
-export type TextOptions = { readonly scores: boolean };
+export type TextOptions = {
+  readonly scores: boolean;
+  /** What nodes offer, what resources take, what is left. */
+  readonly utilization?: boolean;
+};
 
 /** The whole simulation for people: state before, decision with reasons, actions in order, state after. */
 export function simulationText(plan: Plan, execution: Execution, after: Model, options: TextOptions): string {
   const lines: string[] = ["Current cluster status:", ...statusLines(plan.model), ""];
   if (options.scores) lines.push("Assignment Scores:", ...scoreText(plan.model), "");
+  if (options.utilization === true) lines.push("Utilization Information:", ...utilizationText(plan.model), "");
   lines.push("Transition Summary:", ...summaryText(plan.summary), "");
   lines.push("Executing Cluster Transition:");
   for (const { action, failed } of execution.steps) lines.push(`  * ${describeAction(action)}${failed ? " (failed)" : ""}`);
@@ -221,7 +227,8 @@ function pushBundle(bundle: Resource, indent: string, lines: string[]): void {
 }
 
 /** Score reports in byte order. */
-function scoreText(model: Model): string[] {
+/** Every score on which the assignment rested. */
+export function scoreText(model: Model): string[] {
   const lines: string[] = [];
   for (const report of model.reports) {
     for (const { node, score } of report.scores) {
@@ -232,6 +239,22 @@ function scoreText(model: Model): string[] {
     lines.push(`  * ${instance.id} promotion score ${node === null ? "(inactive)" : `on ${node.name}`}: ${formatScore(score)}`);
   }
   return lines.sort();
+}
+
+/** Capacity of every node before and after what was assigned, and what each resource takes. Sorted by name within each part. */
+export function utilizationText(model: Model): string[] {
+  const values = (of: ReadonlyMap<string, number>): string =>
+    sortedEntries(of)
+      .map(([name, value]) => ` ${name}=${value}`)
+      .join("");
+  const capacity = (word: string, of: (node: PolicyNode) => ReadonlyMap<string, number>): string[] =>
+    model.nodeList.map((node) => `  * ${word}: ${node.name} capacity:${values(of(node))}`);
+  const taken = model.resources
+    .flatMap((resource) => [...primitivesOf(resource)])
+    .flatMap(({ id, node, utilization }) =>
+      node === null || utilization.size === 0 ? [] : [`  * ${id} utilization on ${node.name}:${values(utilization)}`],
+    );
+  return [...capacity("Original", (node) => node.capacity), ...taken.sort(), ...capacity("Remaining", (node) => node.remaining)];
 }
 
 /** Why follows what, in the operator's words. */

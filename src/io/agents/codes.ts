@@ -117,13 +117,20 @@ export function exitReason(stderr: string): string | null {
     const at = line.indexOf(EXIT_REASON_PREFIX);
     if (at >= 0 && line.length > at + EXIT_REASON_PREFIX.length) reason = line.slice(at + EXIT_REASON_PREFIX.length).trim();
   }
-  return reason === null || reason === "" ? null : reason.slice(0, REASON_MAX);
+  return reason === null || reason === "" ? null : printable(reason.slice(0, REASON_MAX));
+}
+
+/** Reasons become part of the status, which must stay writable as XML: control characters become blanks, half characters U+FFFD. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replaceAll(/[\u0000-\u001F\u007F\uFFFE\uFFFF]+/g, " ").replaceAll(/\p{Surrogate}/gu, "\uFFFD");
 }
 
 /** The last line that says anything; what a fence agent or an init script has instead of a reason. */
 export function lastLine(text: string): string | null {
   const lines = text.split("\n").map((line) => line.trim());
-  return lines.findLast((line) => line !== "")?.slice(0, REASON_MAX) ?? null;
+  const last = lines.findLast((line) => line !== "");
+  return last === undefined ? null : printable(last.slice(0, REASON_MAX));
 }
 
 /** Values that must not leave the agent: parameters named like secrets. Short ones would blot out ordinary words. */

@@ -1,4 +1,5 @@
 import { attributeOf, COMMENT, type Element } from "../../core/cib/index.ts";
+import { XmlError } from "./parse.ts";
 
 const ESCAPES: Readonly<Record<string, string>> = {
   "&": "&amp;",
@@ -10,7 +11,16 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\t": "&#9;",
 };
 
-/** Writes an element tree as XML text, two blanks a level, one element a line, ending in a newline. */
+/** XML 1.0, production 5 (Name), without the colon that only namespaces use. */
+const NAME = /^[\p{L}_][\p{L}\p{N}\p{M}._:-]*$/u;
+/** XML 1.0, production 2 (Char), turned round: what no document may hold, not even escaped. Lone surrogates are no characters. */
+const UNWRITABLE = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u;
+
+/**
+ * Writes an element tree as XML text, two blanks a level, one element a line, ending in a newline. Two dashes in a comment
+ * are written apart, because a comment cannot hold them.
+ * @throws XmlError XML_UNWRITABLE for names and characters that XML 1.0 cannot hold: such a text could never be read again
+ */
 export function formatXml(root: Element): string {
   const lines: string[] = [];
   write(root, 0, lines);
@@ -20,11 +30,12 @@ export function formatXml(root: Element): string {
 function write(of: Element, depth: number, lines: string[]): void {
   const indent = "  ".repeat(depth);
   if (of.name === COMMENT) {
-    lines.push(`${indent}<!--${of.text ?? ""}-->`);
+    lines.push(`${indent}<!--${commentText(of.text ?? "")}-->`);
     return;
   }
+  requireName(of.name);
   const attributes = Object.keys(of.attributes)
-    .map((name) => ` ${name}="${escapeAttribute(attributeOf(of, name) ?? "")}"`)
+    .map((name) => ` ${requireName(name)}="${escapeAttribute(attributeOf(of, name) ?? "")}"`)
     .join("");
   const text = of.text === undefined ? "" : escapeText(of.text);
   if (of.children.length === 0) {
@@ -36,10 +47,33 @@ function write(of: Element, depth: number, lines: string[]): void {
   lines.push(`${indent}</${of.name}>`);
 }
 
+function unwritable(message: string): XmlError {
+  return new XmlError(message, { code: "XML_UNWRITABLE", line: 0, column: 0 });
+}
+
+function requireName(name: string): string {
+  if (!NAME.test(name)) throw unwritable(`${JSON.stringify(name)} cannot be a name in XML`);
+  return name;
+}
+
+function requireCharacters(text: string): string {
+  const found = UNWRITABLE.exec(text);
+  if (found === null) return text;
+  const code = (found[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+  throw unwritable(`the character U+${code} cannot stand in XML: ${JSON.stringify(text.slice(0, 80))}`);
+}
+
+/** A blank goes between dashes in a row, and after one at the end. */
+function commentText(text: string): string {
+  return requireCharacters(text)
+    .replaceAll(/-(?=-)/g, "- ")
+    .replace(/-$/, "- ");
+}
+
 function escapeAttribute(value: string): string {
-  return value.replace(/[&<>"\n\r\t]/gu, (char) => ESCAPES[char] ?? char);
+  return requireCharacters(value).replace(/[&<>"\n\r\t]/gu, (char) => ESCAPES[char] ?? char);
 }
 
 function escapeText(value: string): string {
-  return value.replace(/[&<>]/gu, (char) => ESCAPES[char] ?? char);
+  return requireCharacters(value).replace(/[&<>\r]/gu, (char) => ESCAPES[char] ?? char);
 }

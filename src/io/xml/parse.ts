@@ -8,7 +8,8 @@ export const XML_DEPTH_MAX = 64;
 export const XML_ATTRIBUTE_MAX_CHARS = 1024 * 1024;
 
 export type XmlErrorDetail = {
-  readonly code: "XML_SYNTAX" | "XML_TOO_LARGE" | "XML_TOO_DEEP" | "XML_NOT_UTF8" | "XML_DOCTYPE";
+  readonly code: "XML_SYNTAX" | "XML_TOO_LARGE" | "XML_TOO_DEEP" | "XML_NOT_UTF8" | "XML_DOCTYPE" | "XML_UNWRITABLE";
+  /** Both 0 where there is no text yet (XML_UNWRITABLE). */
   readonly line: number;
   readonly column: number;
 };
