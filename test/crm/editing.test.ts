@@ -181,6 +181,17 @@ const FINDINGS: readonly (readonly [name: string, lines: readonly string[], expe
     ["primitive a X params ip=1", "primitive b X params ip=1", "primitive c Y params ip=1"],
     ["error NOT_UNIQUE a"],
   ],
+  [
+    "a value that a template gives to several, though only one may have it",
+    [
+      "rsc_template t X params ip=1",
+      "primitive a @t",
+      "primitive b @t params nic=x",
+      "primitive c @t params ip=2",
+      "primitive d X params ip=1",
+    ],
+    ["error NOT_UNIQUE a"],
+  ],
   ["an unknown parameter of a template", ["rsc_template t X params nik=2"], ["error UNKNOWN_PARAMETER t"]],
   ["a bundle that cannot be reached", ["primitive a X params ip=1", "bundle b docker image=i primitive a"], ["error BUNDLE_UNREACHABLE b"]],
   ["an unknown node", ["primitive a X params ip=1", "location l a 100: nodex"], ["warning UNKNOWN_NODE l"]],

@@ -1,4 +1,4 @@
-import { attributeOf, childrenOf, type Element } from "../cib/index.ts";
+import { attributeOf, childrenOf, type Element, idOf } from "../cib/index.ts";
 import { type AgentCatalog, type AgentMetadata, type AgentName, formatAgent } from "./agents.ts";
 import { durationMs } from "./names.ts";
 import type { CrmObject } from "./tree.ts";
@@ -25,7 +25,7 @@ export function checkAgents(objects: readonly CrmObject[], agents: AgentCatalog)
     if (agent === null) continue;
     const answer = agents.describe(agent);
     if (answer.kind === "missing") findings.push(missingAgent(object.id, agent));
-    if (answer.kind === "found" && object.type === "primitive") unique.add(object, agent, answer.metadata);
+    if (answer.kind === "found" && object.type === "primitive") unique.add(object, template ?? null, agent, answer.metadata);
     if (answer.kind === "found") checkPrimitive(object, template ?? null, forUse(answer.metadata, agent), findings);
   }
   return [...findings, ...unique.findings()];
@@ -35,20 +35,35 @@ export function checkAgents(objects: readonly CrmObject[], agents: AgentCatalog)
 class UniqueValues {
   readonly #holders = new Map<string, { readonly said: string; readonly ids: Set<string> }>();
 
-  /** Only what the resource says itself counts, as in crmsh (measured): a template may be meant for many. */
-  add(object: CrmObject, agent: AgentName, metadata: AgentMetadata): void {
+  /** What a resource says itself is compared with what others say, what a template says only among its users, as in crmsh (measured). */
+  add(object: CrmObject, template: Element | null, agent: AgentName, metadata: AgentMetadata): void {
     const groups = new Set(metadata.parameters.flatMap((each) => each.uniqueGroup ?? []));
-    for (const set of groups.size === 0 ? [] : childrenOf(object.element, "instance_attributes")) {
-      const values = new Map(childrenOf(set, "nvpair").map((pair) => [attributeOf(pair, "name"), attributeOf(pair, "value")]));
-      for (const group of groups) {
-        const names = metadata.parameters.filter((each) => each.uniqueGroup === group).map((each) => each.name);
-        const said = names.flatMap((name) => (values.get(name) === undefined ? [] : `${name}=${values.get(name)}`)).join(" ");
-        if (said === "") continue;
-        const key = JSON.stringify([formatAgent(agent), group, said]);
-        const holders = this.#holders.get(key) ?? { said, ids: new Set<string>() };
-        holders.ids.add(object.id);
-        this.#holders.set(key, holders);
-      }
+    if (groups.size === 0) return;
+    const own = childrenOf(object.element, "instance_attributes");
+    const names = new Set(own.flatMap((set) => childrenOf(set, "nvpair").map((pair) => attributeOf(pair, "name"))));
+    for (const set of own) this.#note(object.id, formatAgent(agent), set, metadata, groups, new Set());
+    if (template === null) return;
+    for (const set of childrenOf(template, "instance_attributes"))
+      this.#note(object.id, `@${idOf(template)}`, set, metadata, groups, names);
+  }
+
+  #note(
+    id: string,
+    source: string,
+    set: Element,
+    metadata: AgentMetadata,
+    groups: ReadonlySet<string>,
+    overruled: ReadonlySet<string | undefined>,
+  ): void {
+    const values = new Map(childrenOf(set, "nvpair").map((pair) => [attributeOf(pair, "name"), attributeOf(pair, "value")]));
+    for (const group of groups) {
+      const names = metadata.parameters.filter((each) => each.uniqueGroup === group && !overruled.has(each.name)).map((each) => each.name);
+      const said = names.flatMap((name) => (values.get(name) === undefined ? [] : `${name}=${values.get(name)}`)).join(" ");
+      if (said === "") continue;
+      const key = JSON.stringify([source, group, said]);
+      const holders = this.#holders.get(key) ?? { said, ids: new Set<string>() };
+      holders.ids.add(id);
+      this.#holders.set(key, holders);
     }
   }
 
