@@ -84,7 +84,11 @@ export class MiniCluster {
   }
 
   /** Three members, all online, with the given configuration edits applied. */
-  static formed(options: { readonly schedule: Schedule; readonly agents: Agents }, names: readonly string[]): MiniCluster {
+  static formed(
+    options: { readonly schedule: Schedule; readonly agents: Agents },
+    names: readonly string[],
+    witnesses: readonly string[] = [],
+  ): MiniCluster {
     const cluster = new MiniCluster(options);
     const [first, ...others] = names.map((name, at) => cluster.add(name, at + 1, at === 0));
     if (first === undefined) throw new Error("no node");
@@ -95,7 +99,13 @@ export class MiniCluster {
       first.deliver({
         kind: "admit",
         id: 1_000 + at,
-        admission: { tokenHash: `t${at}`, node: other.name, memberId: other.id, addresses: [] },
+        admission: {
+          tokenHash: `t${at}`,
+          node: other.name,
+          memberId: other.id,
+          addresses: [],
+          ...(witnesses.includes(other.name) ? { witness: true } : {}),
+        },
       });
       cluster.until(`${other.name} votes`, 20_000, () => (first.core.raftStatus.configuration.voters.get(other.id) ?? 0) > 0);
     }

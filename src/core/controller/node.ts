@@ -1,6 +1,7 @@
 import { invariant, type LogIndex, type Term, unreachable } from "../base/index.ts";
 import { apply, applyEmpty, type CibState, type Command, type NodeStatus, type Proposal, type ProposalOrigin } from "../cib/index.ts";
 import type { Entry, EntryId, RaftCore, Ready, Status } from "../raft/index.ts";
+import { deadMember } from "./dead-members.ts";
 import { Departure } from "./departure.ts";
 import { describeCommand } from "./describe.ts";
 import { type Host, stampMs } from "./host.ts";
@@ -15,6 +16,7 @@ import {
   type NodeEvent,
   type NodeOptions,
   type NodeTiming,
+  PROPOSAL_TIMEOUT_MS,
   type ProposeOutcome,
   type Step,
   type Steps,
@@ -284,12 +286,19 @@ export class NodeCore implements Host {
 
   /**
    * A learner that joined while its promotion failed (a new leader, too slow) is asked for again; a member whose node was
-   * forgotten by a removal that got no further is taken out.
+   * forgotten by a removal that got no further is taken out, and so is a dead one if the operators have asked for that.
    */
   #lookAfterMembers(): void {
     if (!this.#leader.leading || this.nowMs < this.#nextLookMs || this.raftStatus.configuration.outgoing.size > 0) return;
     this.#nextLookMs = this.nowMs + MEMBERSHIP_LOOK_MS;
     if (this.#requests.membership.removeStrangers()) return;
+    const dead = deadMember(this);
+    if (dead !== null) {
+      // Its node goes first; the next look takes out the member that has none.
+      this.log("warn", { node: dead.name, member: dead.memberId }, "a member is dead for dead-member-timeout: it is removed");
+      this.propose([{ kind: "node.forget", node: dead.name }], PROPOSAL_TIMEOUT_MS, () => {});
+      return;
+    }
     for (const member of this.raftStatus.configuration.learners) {
       const peer = this.raftStatus.peers.get(member);
       if (peer?.lastAnswerMs == null || this.nowMs - peer.lastAnswerMs > 1_000) continue;

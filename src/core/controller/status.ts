@@ -10,6 +10,7 @@ import {
   tsafeMs,
 } from "../cib/index.ts";
 import type { Configuration } from "../raft/index.ts";
+import { deadMemberWarning } from "./dead-members.ts";
 import type { Host } from "./host.ts";
 import type { Leader } from "./leader.ts";
 
@@ -163,6 +164,8 @@ function warningsOf(host: Host, quorate: boolean): readonly string[] {
       warnings.push(`node ${node.name}: its clock is ${Math.abs(difference)} ms ${way} the cluster's`);
     }
   }
+  const dead = deadMemberWarning(host);
+  if (dead !== null) warnings.push(dead);
   const failure = failureInForce(state);
   if (failure !== null) warnings.push("the policy engine failed: nothing new is started until the configuration or the cluster changes");
   for (const set of childrenOf(cibConfiguration(host), "cluster_property_set")) {

@@ -241,6 +241,8 @@ export const CLUSTER_OPTIONS: ReadonlyMap<string, ClusterOption> = new Map<strin
   // Quorate's own (docs/two-nodes.md; RAFT.md §7, node loss).
   ["node-loss-timeout", free("800ms")],
   ["wait-for-all", bool("false")],
+  ["dead-member-timeout", free("0")],
+  ["cluster-size", free("0")],
 ]);
 
 /** Letters to change, add, drop or swap to get from one word to the other. */
