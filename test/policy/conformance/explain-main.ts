@@ -65,22 +65,29 @@ function drawn(questions: readonly Question[], count: number, seed: number): Que
   return taken;
 }
 
-/** Is an instance of the resource active on the node once everything that was decided has been done? */
+/**
+ * Once everything that was decided has been done on paper: is an instance of the resource active on the node? What was
+ * started there and not stopped again is, whatever old entries say of it: paper keeps failures of guests that are recovered
+ * with their container, and recorded monitors of a stopped resource.
+ */
 function runsOn(cib: Element, nowMs: number, { resource, node }: Question): boolean {
   const { graph } = schedule(cib, nowMs, md5);
-  const after = readModel(executeTransition(cib, graph, { wallSec: Math.floor(nowMs / 1000) }).cib, nowMs, md5);
-  // Paper keeps the failure of a guest that is recovered with its container; what was started since is sound.
-  const started = new Set(
-    graph.actions.flatMap((action) =>
-      action.kind === "resource" && action.task === "start" && action.node === node ? [action.resource] : [],
-    ),
-  );
+  const execution = executeTransition(cib, graph, { wallSec: Math.floor(nowMs / 1000) });
+  const last = new Map<string, string>();
+  for (const { action } of execution.steps) {
+    if (action.kind !== "resource" || bare(action.resource) !== resource || action.node !== node) continue;
+    if (/^(start|stop|migrate_from)$/.test(action.task)) last.set(action.instance, action.task);
+  }
+  const after = readModel(execution.cib, nowMs, md5);
+  if (after.nodesByName.get(node.toLowerCase())?.online !== true) return false;
+  if ([...last.values()].some((task) => task !== "stop")) return true;
   return findResources(after, resource).some(
-    (instance) =>
-      instance.role > ROLE.stopped &&
-      (!instance.failed || started.has(instance.configId)) &&
-      instance.activeNodes.some((active) => active.name === node && active.online),
+    (instance) => instance.role > ROLE.stopped && !instance.failed && instance.activeNodes.some((active) => active.name === node),
   );
+}
+
+function bare(instance: string): string {
+  return instance.replace(/:\d+$/, "");
 }
 
 function checkProposal(cib: Element, nowMs: number, question: Question, tally: Tally): string[] {
