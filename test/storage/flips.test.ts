@@ -16,8 +16,8 @@ import { IDENTITY, open, textCommands } from "./harness.ts";
 /** Flips in CI; `FLIPS=2000` is the soak run (issue 5: a flipped byte anywhere never changes what the cluster answers). */
 const FLIPS = Number(process.env["FLIPS"] ?? "200");
 const SEED = Number(process.env["SEED"] ?? "20261");
-/** A flip that kills the process this often was not put aside as it should be. */
-const DEATHS_MAX = 2;
+/** A flip that kills the process more often was not put aside as it should be: the third start looks before it opens. */
+const DEATHS_MAX = 3;
 
 test(`${FLIPS} flipped bits of records: seen, or harmless`, async (context) => {
   const seen: Record<string, number> = {};

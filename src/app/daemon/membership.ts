@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isIP } from "node:net";
-import { z } from "zod";
 import { type MemberId, memberId } from "../../core/base/index.ts";
 import type { Admission } from "../../core/controller/index.ts";
 import type { Log } from "../../core/ports/index.ts";
@@ -17,7 +16,7 @@ import {
   tokenHash,
 } from "../../io/pki/index.ts";
 import { type RequestAnswer, RequestError, type RequestOptions, readJsonBody, requestMember } from "../../io/transport/index.ts";
-import type { ClusterId } from "../../io/wire/index.ts";
+import { type ClusterId, countOf, fieldsOf, flagOf, listOf, Malformed, MEMBERS_MAX, nullable, textOf } from "../../io/wire/index.ts";
 import { DEFAULT_PORT } from "./settings.ts";
 
 /** A join request or answer is at most this long, bytes. */
@@ -89,23 +88,60 @@ export async function renewIdentity(
   return { ...identity, certificatePem, privateKeyPem: request.privateKeyPem };
 }
 
-const JOIN_REQUEST = z.strictObject({
-  tokenHash: z.string().regex(/^[0-9a-f]{64}$/),
-  secret: z.string().regex(/^[0-9a-f]{64}$/),
-  node: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
-  memberId: z.int().positive(),
-  addresses: z.array(z.string().max(256)).min(1).max(4),
-  witness: z.boolean().optional(),
-  requestPem: z.string().max(16_384),
-});
+const matching = (value: unknown, what: string, pattern: RegExp): string => {
+  const text = textOf(value, what);
+  if (!pattern.test(text)) throw new Malformed(`${what} does not look like one`);
+  return text;
+};
+const idOf = (value: unknown): MemberId => {
+  const id = countOf(value, "memberId");
+  if (id === 0) throw new Malformed("memberId is 0");
+  return memberId(id);
+};
 
-const JOIN_ANSWER = z.object({
-  cluster: z.string(),
-  certificatePem: z.string(),
-  authorityPem: z.string(),
-  authorityKeyPem: z.string(),
-  members: z.array(z.object({ member: z.int().positive(), addresses: z.array(z.string()) })),
-});
+/** Throws `Malformed`. */
+function joinRequestOf(plain: unknown) {
+  const fields = fieldsOf(plain, "request");
+  const addresses = listOf(fields["addresses"], "addresses", 4).map((one) => textOf(one, "address", 256));
+  if (addresses.length === 0) throw new Malformed("addresses is empty");
+  return {
+    tokenHash: matching(fields["tokenHash"], "tokenHash", /^[0-9a-f]{64}$/),
+    secret: matching(fields["secret"], "secret", /^[0-9a-f]{64}$/),
+    node: matching(fields["node"], "node", /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
+    memberId: idOf(fields["memberId"]),
+    addresses,
+    witness: nullable(fields["witness"], (value) => flagOf(value, "witness")) ?? false,
+    requestPem: textOf(fields["requestPem"], "requestPem", 16_384),
+  };
+}
+
+/** Throws `Malformed`. */
+function joinAnswerOf(plain: unknown) {
+  const fields = fieldsOf(plain, "answer");
+  const text = (name: string): string => textOf(fields[name], name, JOIN_BYTES_MAX);
+  return {
+    cluster: text("cluster"),
+    certificatePem: text("certificatePem"),
+    authorityPem: text("authorityPem"),
+    authorityKeyPem: text("authorityKeyPem"),
+    members: listOf(fields["members"], "members", MEMBERS_MAX).map((one) => {
+      const row = fieldsOf(one, "member");
+      return {
+        member: idOf(row["member"]),
+        addresses: listOf(row["addresses"], "addresses", 8).map((each) => textOf(each, "address", 256)),
+      };
+    }),
+  };
+}
+
+function understood<T>(read: () => T, what: string): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof Malformed) throw fault("JOIN_REFUSED", `the ${what} is malformed: ${cause.message}`);
+    throw cause;
+  }
+}
 
 export type Peers = readonly { readonly member: MemberId; readonly addresses: readonly string[] }[];
 
@@ -144,10 +180,11 @@ export async function askToJoin(of: {
   const untilMs = monotonicMs() + JOIN_PATIENCE_MS;
   for (;;) {
     try {
-      const answer = JOIN_ANSWER.parse(await ask({ address, trust, path: "/join", body, timeoutMs: JOIN_TIMEOUT_MS }));
+      const plain = await ask({ address, trust, path: "/join", body, timeoutMs: JOIN_TIMEOUT_MS });
+      const answer = understood(() => joinAnswerOf(plain), "join answer");
       const { cluster, certificatePem, authorityPem, authorityKeyPem } = answer;
       const identity = { cluster, member, certificatePem, privateKeyPem: request.privateKeyPem, authorityPem, authorityKeyPem };
-      return { identity, peers: answer.members.map((peer) => ({ member: memberId(peer.member), addresses: peer.addresses })) };
+      return { identity, peers: answer.members };
     } catch (error) {
       const { code, retryable } = error instanceof ApiFault ? error.detail : { code: "", retryable: false };
       if ((!retryable && code !== "NODE_EXISTS") || monotonicMs() >= untilMs) throw error;
@@ -207,14 +244,13 @@ export function serveJoin(desk: JoinDesk): (request: IncomingMessage, response: 
 async function handleJoin(desk: JoinDesk, request: IncomingMessage): Promise<unknown> {
   const identity = desk.identity();
   if (request.method !== "POST" || request.url !== "/join") throw fault("JOIN_REFUSED", "this is not how a node joins");
-  const parsed = JOIN_REQUEST.safeParse(await readJsonBody(request, JOIN_BYTES_MAX));
-  if (!parsed.success) throw fault("JOIN_REFUSED", `the join request is malformed: ${parsed.error.issues[0]?.message ?? "unknown"}`);
-  const ask = parsed.data;
+  const plain = await readJsonBody(request, JOIN_BYTES_MAX);
+  const ask = understood(() => joinRequestOf(plain), "join request");
   const hash = tokenHash({ cluster: identity.cluster, authorityHash: "", secret: ask.secret });
   if (hash !== ask.tokenHash) throw fault("JOIN_REFUSED", "the token does not fit its secret");
   if (identity.authorityKeyPem === null)
     throw fault("JOIN_REFUSED", "this member has no vote and may not sign; ask another one", { retryable: true });
-  const member = memberId(ask.memberId);
+  const member = ask.memberId;
   const nowMs = desk.wallMs();
   const certificatePem = await issueCertificate(
     { certificatePem: identity.authorityPem, privateKeyPem: identity.authorityKeyPem },

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { z } from "zod";
 import { QuorateError } from "../../core/base/index.ts";
 import { SNAPSHOT_LOG_BYTES } from "../../core/controller/index.ts";
+import { countOf, type Fields, fieldsOf, listOf, Malformed, oneOf, textOf } from "../../io/wire/index.ts";
 
 /** What `quorated.json` and the command line say; see README.md for each name. Times are milliseconds. */
 export type DaemonSettings = {
@@ -29,23 +29,41 @@ export type CommandLine = {
 
 export const DEFAULT_PORT = 7100;
 
-const FILE = z.strictObject({
-  node: z.string().min(1).max(64).optional(),
-  listen: z.array(z.string()).min(1).max(4).optional(),
-  advertise: z.array(z.string()).min(1).max(4).optional(),
-  runDir: z.string().optional(),
-  apiSocket: z.string().optional(),
-  guardianSocket: z.string().optional(),
-  fileSystem: z.enum(["strict", "memory", "any"]).optional(),
-  logLevel: z.enum(["error", "warn", "info", "debug"]).optional(),
-  snapshotLogBytes: z
-    .int()
-    .min(64 * 1024)
-    .max(256 * 1024 * 1024)
-    .optional(),
-  nodeLossMs: z.int().min(300).max(30_000).optional(),
-  selfFenceMs: z.int().min(2_500).max(600_000).optional(),
-});
+type File = Readonly<Partial<ReturnType<typeof readNames>>>;
+
+const LEVELS = ["error", "warn", "info", "debug"] as const;
+
+/** Every name that the file may hold, each read if it is there. Throws `Malformed` with the name. */
+function readNames(file: Fields) {
+  const given = <T>(name: string, read: (value: unknown, what: string) => T): T | undefined =>
+    file[name] === undefined ? undefined : read(file[name], name);
+  const text = (value: unknown, what: string): string => textOf(value, what);
+  const texts = (value: unknown, what: string): readonly string[] => {
+    const list = listOf(value, what, 4).map((one) => textOf(one, what));
+    if (list.length === 0) throw new Malformed(`${what} is empty`);
+    return list;
+  };
+  const between =
+    (min: number, max: number) =>
+    (value: unknown, what: string): number => {
+      const count = countOf(value, what);
+      if (count < min || count > max) throw new Malformed(`${what} is ${count}, not between ${min} and ${max}`);
+      return count;
+    };
+  return {
+    node: given("node", text),
+    listen: given("listen", texts),
+    advertise: given("advertise", texts),
+    runDir: given("runDir", text),
+    apiSocket: given("apiSocket", text),
+    guardianSocket: given("guardianSocket", text),
+    fileSystem: given("fileSystem", (value, what) => oneOf(value, what, ["strict", "memory", "any"] as const)),
+    logLevel: given("logLevel", (value, what) => oneOf(value, what, LEVELS)),
+    snapshotLogBytes: given("snapshotLogBytes", between(64 * 1024, 256 * 1024 * 1024)),
+    nodeLossMs: given("nodeLossMs", between(300, 30_000)),
+    selfFenceMs: given("selfFenceMs", between(2_500, 600_000)),
+  };
+}
 
 /** Reads `DIR/quorated.json` (absent: defaults); the command line wins. Throws `DAEMON_BAD_SETTINGS` naming what is wrong. */
 export function readSettings(line: CommandLine): DaemonSettings {
@@ -71,7 +89,7 @@ export function readSettings(line: CommandLine): DaemonSettings {
   };
 }
 
-function readFile(path: string): z.infer<typeof FILE> {
+function readFile(path: string): File {
   if (!existsSync(path)) return {};
   let plain: unknown;
   try {
@@ -79,18 +97,21 @@ function readFile(path: string): z.infer<typeof FILE> {
   } catch (cause) {
     throw new QuorateError(`${path} is not valid JSON`, { code: "DAEMON_BAD_SETTINGS" }, cause);
   }
-  const parsed = FILE.safeParse(plain);
-  if (!parsed.success) {
-    const issues = parsed.error.issues.map((issue) => `${issue.path.join(".") || "file"}: ${issue.message}`).join("; ");
-    return bad(`${path}: ${issues}`);
+  try {
+    const fields = fieldsOf(plain, "file");
+    const known = readNames(fields);
+    const strange = Object.keys(fields).find((name) => !(name in known));
+    if (strange !== undefined) throw new Malformed(`${strange} is no name of a setting`);
+    return known;
+  } catch (cause) {
+    if (cause instanceof Malformed) return bad(`${path}: ${cause.message}`);
+    throw cause;
   }
-  return parsed.data;
 }
 
 function readLevel(text: string | null): DaemonSettings["logLevel"] | null {
   if (text === null) return null;
-  if (text === "error" || text === "warn" || text === "info" || text === "debug") return text;
-  return bad("--log-level must be one of error, warn, info, debug");
+  return LEVELS.find((level) => level === text) ?? bad("--log-level must be one of error, warn, info, debug");
 }
 
 function parseAddress(text: string): { host: string; port: number } {

@@ -51,8 +51,8 @@ export class Leader {
   #idleAt: LogIndex | null = null;
   /** The leader that this node saw last: its silence counts from its last word, that of others from our election. */
   #lastLeader: MemberId | null = null;
-  /** Peers whose kernel answers although their daemon is gone, and since when. */
-  readonly #gone = new Map<MemberId, number>();
+  /** Peers whose kernel answers although their daemon is gone: since when, and the last greeting that was applied then. */
+  readonly #gone = new Map<MemberId, { readonly sinceMs: number; readonly greeting: number }>();
   readonly #upSince = new Map<MemberId, number>();
   readonly #promises = new Promises();
   /** One proposal at a time per purpose. */
@@ -76,7 +76,8 @@ export class Leader {
 
   onLink(peer: MemberId, change: "up" | "down" | "gone"): void {
     if (change === "gone") {
-      if (!this.#gone.has(peer)) this.#gone.set(peer, this.#host.nowMs);
+      // What is known of an earlier end must not shorten the grace of a daemon that came back since.
+      if (this.#goneSince(peer) === undefined) this.#gone.set(peer, { sinceMs: this.#host.nowMs, greeting: this.#greetingOf(peer) });
     } else if (change === "up") {
       // A daemon that has just connected is heard. One that was gone keeps its grace until it has spoken: it may be slow
       // to read its log on a busy machine, and its guardian keeps the resources meanwhile.
@@ -306,12 +307,19 @@ export class Leader {
 
   /** Since when the daemon is gone and has not spoken again; undefined: it runs, as far as anybody knows. */
   #goneSince(member: MemberId): number | undefined {
-    const since = this.#gone.get(member);
+    const gone = this.#gone.get(member);
     const upMs = this.#upSince.get(member);
-    const spokeMs = this.#host.raftStatus.peers.get(member)?.lastHeardMs ?? null;
-    if (since === undefined || upMs === undefined || upMs < since || spokeMs === null || spokeMs <= upMs) return since;
+    if (gone === undefined || upMs === undefined || upMs < gone.sinceMs) return gone?.sinceMs;
+    // Followers do not talk to each other: what a follower hears of another's return is its greeting in the log.
+    const spoke = (this.#host.raftStatus.peers.get(member)?.lastHeardMs ?? upMs) > upMs;
+    if (!spoke && this.#greetingOf(member) <= gone.greeting) return gone.sinceMs;
     this.#gone.delete(member);
     return undefined;
+  }
+
+  #greetingOf(member: MemberId): number {
+    for (const node of this.#host.state.nodes.values()) if (node.memberId === member) return node.greeting ?? 0;
+    return 0;
   }
 
   #lastHeard(member: MemberId): number {

@@ -1,15 +1,19 @@
-import * as z from "zod/mini";
 import { API_VERSION, type ApiRequest } from "../../core/ports/index.ts";
+import { countOf, fieldsOf, Malformed, textOf } from "../wire/index.ts";
 import { fault } from "./fault.ts";
 import { DEPTH_MAX } from "./limits.ts";
 
-/** A connection numbers its own requests; 0 is the id of answers to what could not be read. */
-const requestSchema = z.object({
-  v: z.int().check(z.minimum(1)),
-  id: z.int().check(z.minimum(1)),
-  method: z.string().check(z.regex(/^[a-z][a-zA-Z0-9.-]{0,63}$/)),
-  params: z._default(z.unknown(), {}),
-});
+const METHOD = /^[a-z][a-zA-Z0-9.-]{0,63}$/;
+
+/** A connection numbers its own requests; 0 is the id of answers to what could not be read. Throws `Malformed`. */
+function requestOf(value: unknown) {
+  const fields = fieldsOf(value, "request");
+  const [v, id] = [countOf(fields["v"], "v"), countOf(fields["id"], "id")];
+  if (v === 0 || id === 0) throw new Malformed(`${v === 0 ? "v" : "id"} is 0`);
+  const method = textOf(fields["method"], "method");
+  if (!METHOD.test(method)) throw new Malformed("method is no name of one");
+  return { v, id, method, params: fields["params"] ?? {} };
+}
 
 /**
  * One frame as a request. Throws `API_BAD_REQUEST` for what is not one, `API_VERSION_UNKNOWN` for another version; the
@@ -24,16 +28,21 @@ export function parseRequest(text: string): ApiRequest {
   }
   if (depthExceeds(value, DEPTH_MAX))
     throw fault("API_BAD_REQUEST", `nested deeper than ${DEPTH_MAX} levels`, { facts: { id: idIn(value) } });
-  const parsed = requestSchema.safeParse(value);
-  if (!parsed.success) {
-    const where = parsed.error.issues.map((issue) => `${issue.path.join(".") || "request"}: ${issue.message}`).join("; ");
-    throw fault("API_BAD_REQUEST", `not a request: ${where}`, { facts: { id: idIn(value) } });
+  const request = readRequest(value);
+  if (request.v !== API_VERSION) {
+    const facts = { id: request.id, versions: [API_VERSION] };
+    throw fault("API_VERSION_UNKNOWN", `this node speaks version ${API_VERSION} of the API, not ${request.v}`, { facts });
   }
-  if (parsed.data.v !== API_VERSION) {
-    const facts = { id: parsed.data.id, versions: [API_VERSION] };
-    throw fault("API_VERSION_UNKNOWN", `this node speaks version ${API_VERSION} of the API, not ${parsed.data.v}`, { facts });
+  return { ...request, v: API_VERSION };
+}
+
+function readRequest(value: unknown): ReturnType<typeof requestOf> {
+  try {
+    return requestOf(value);
+  } catch (cause) {
+    if (!(cause instanceof Malformed)) throw cause;
+    throw fault("API_BAD_REQUEST", `not a request: ${cause.message}`, { facts: { id: idIn(value) } });
   }
-  return { v: parsed.data.v, id: parsed.data.id, method: parsed.data.method, params: parsed.data.params };
 }
 
 /** The id inside something that failed to be a request, or 0. */

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { MemberId } from "../../core/base/index.ts";
 import type { Log } from "../../core/ports/index.ts";
@@ -22,10 +22,12 @@ const TMPFS = 0x01021994;
 const DATABASE = "db";
 const WATERMARK = "watermark";
 /**
- * Stands while the database is being opened and for `OPENING_MS` after. A start that finds it was preceded by one that
- * died here, and looks first whether the database is what kills (see `diesOnOpening`).
+ * Stands while the database is being opened and for `OPENING_MS` after, and counts the starts that died meanwhile. After
+ * `CUT_MAX` in a row the next one looks first whether the database is what kills (see `diesOnOpening`). One is most often
+ * a daemon that somebody killed: the look costs a second, and a killed daemon must be back soon (RAFT.md §7).
  */
 const OPENING = "opening";
+const CUT_MAX = 2;
 const OPENING_MS = 1000;
 /** Bytes of one synced batch while records are copied. */
 const COPY_BYTES = 1024 * 1024;
@@ -121,14 +123,14 @@ async function openSlots(directory: string, disk: KeyValueDisk): Promise<SlotFil
 async function openOrReplace(directory: string, log: Log): Promise<KeyValueDisk> {
   const path = join(directory, DATABASE);
   const marker = join(directory, OPENING);
-  const wasCut = await exists(marker);
-  if (wasCut && (await exists(path)) && (await diesOnOpening(path))) {
+  const cuts = await cutsBefore(marker);
+  if (cuts >= CUT_MAX && (await exists(path)) && (await diesOnOpening(path))) {
     const aside = await putAside(directory);
     log.error({ code: "STORE_DAMAGED", path, aside }, "opening the database kills the process; it was put aside");
   }
   // A rewrite that crashed before its rename left only a copy that nobody names.
   await rm(join(directory, `${DATABASE}.new`), { recursive: true, force: true });
-  await writeFile(marker, "");
+  await writeFile(marker, String(cuts + 1));
   try {
     return watched(await openLevelDisk(path), marker);
   } catch (cause) {
@@ -136,6 +138,15 @@ async function openOrReplace(directory: string, log: Log): Promise<KeyValueDisk>
     const aside = await putAside(directory);
     log.error({ code: "STORE_DAMAGED", path, aside, cause: cause.message }, "the database does not open; it was put aside");
     return watched(await openLevelDisk(path), marker);
+  }
+}
+
+/** How many starts in a row have died while they opened the database. An empty file counts: an earlier version wrote it. */
+async function cutsBefore(marker: string): Promise<number> {
+  try {
+    return Number(await readFile(marker, "utf8")) || CUT_MAX;
+  } catch {
+    return 0;
   }
 }
 
@@ -174,7 +185,7 @@ async function putAside(directory: string): Promise<string> {
 async function rewrite(directory: string, log: Log): Promise<KeyValueDisk> {
   const path = join(directory, DATABASE);
   const fresh = join(directory, `${DATABASE}.new`);
-  await writeFile(join(directory, OPENING), "");
+  await writeFile(join(directory, OPENING), "1");
   const source = await openLevelDisk(path);
   const target = await openLevelDisk(fresh);
   const gathered: DiskOperation[] = [];

@@ -14,11 +14,16 @@ const FLAG = "--quorate-probe-database";
 export function diesOnOpening(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const child: ChildProcess = fork(fileURLToPath(import.meta.url), [FLAG, path], { stdio: "ignore" });
-    const timer = setTimeout(() => child.kill("SIGKILL"), PROBE_TIMEOUT_MS);
+    let slow = false;
+    const timer = setTimeout(() => {
+      slow = true;
+      child.kill("SIGKILL");
+    }, PROBE_TIMEOUT_MS);
     child.once("error", reject);
     child.once("exit", (_code, signal) => {
       clearTimeout(timer);
-      resolve(signal !== null);
+      // What is slow, or was killed for being slow, is not damaged.
+      resolve(signal !== null && !slow);
     });
   });
 }

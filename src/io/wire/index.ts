@@ -8,6 +8,7 @@ export {
   encodeEntry,
   entryIdFromPlain,
   entryIdToPlain,
+  MEMBERS_MAX,
   snapshotFromPlain,
   snapshotToPlain,
 } from "./entries.ts";
