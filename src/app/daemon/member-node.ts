@@ -11,6 +11,7 @@ import { type NodeIdentity, needsRenewal, saveIdentity } from "../../io/pki/inde
 import { openStoreDirectory, type RaftStore } from "../../io/storage/index.ts";
 import { createTransport, type LinkEvent, type Mount, type Peer, Repeats, type Transport } from "../../io/transport/index.ts";
 import { createFrameCodec } from "../../io/wire/index.ts";
+import { systemClock } from "./clock.ts";
 import { proposalCodec, sizeOfProposal, snapshotCodec } from "./codecs.ts";
 import { askLeader, LEADER_METHODS } from "./leader-forward.ts";
 import { type Peers, renewIdentity, serveJoin } from "./membership.ts";
@@ -255,7 +256,7 @@ export class MemberNode {
   #adapters(store: RaftStore<Proposal>): Parameters<typeof createNodeShell>[1] {
     const { log, onStop, onFatal } = this.#options;
     return {
-      clock: { nowMs: monotonicMs, wallMs: () => Date.now(), after, soon: setImmediate },
+      clock: systemClock,
       store,
       links: {
         send: (to, message) => this.#transport?.send(to, message),
@@ -401,21 +402,4 @@ export class MemberNode {
       })
       .catch((error: unknown) => log.error({ error: String(error) }, "the certificate could not be renewed"));
   }
-}
-
-/** A timer later than this, milliseconds, is taken for a pause of this process. Scheduling noise is well below. */
-const LATE_MS = 10;
-
-/** A late timer first lets everything received be delivered (RAFT.md §7: an own pause must not look like a dead leader). */
-function after(delayMs: number, then: () => void): () => void {
-  let immediate: NodeJS.Immediate | null = null;
-  const dueMs = monotonicMs() + delayMs;
-  const timer = setTimeout(() => {
-    if (monotonicMs() - dueMs < LATE_MS) then();
-    else immediate = setImmediate(then);
-  }, delayMs);
-  return () => {
-    clearTimeout(timer);
-    if (immediate !== null) clearImmediate(immediate);
-  };
 }

@@ -27,11 +27,12 @@ export class VirtualServices {
     this.#onChange = onChange;
   }
 
-  /** Begins an action: how long it takes, and what it comes to when it ends. */
+  /** Begins an action: how long it takes, and what it comes to when it ends. `op_sleep` is as in ocf:quorate:dummy. */
   begin(action: AgentAction): { readonly takesMs: number; readonly end: () => AgentOutcome } {
     const { resource, operation } = action;
     const slow = this.#random.fraction() < this.weather.slow;
-    const takesMs = 2 + this.#random.below(slow ? 2_000 : 20);
+    const told = operation === "start" || operation === "stop" ? Number(action.params["op_sleep"] ?? 0) * 1_000 : 0;
+    const takesMs = 2 + told + this.#random.below(slow ? 2_000 : 20);
     const fails = (chance: number): boolean => this.#random.fraction() < chance;
     switch (operation) {
       case "start": {

@@ -1,21 +1,15 @@
-import { createHash } from "node:crypto";
 import { type Incarnation, incarnation, type MemberId, type Random, seededRandom } from "../../core/base/index.ts";
 import { emptyState, type Proposal } from "../../core/cib/index.ts";
-import {
-  type FromPlanner,
-  type NodeEvent,
-  Planner,
-  type PlannerEntry,
-  type Schedule,
-  type ToPlanner,
-} from "../../core/controller/index.ts";
+import type { NodeEvent, PlannerEntry, Schedule, ToPlanner } from "../../core/controller/index.ts";
 import type { AgentAction, AgentOutcome, FromGuardian } from "../../core/ports/index.ts";
 import type { Configuration, Message } from "../../core/raft/index.ts";
 import { createRaftStore, openRaftStore, type RaftStore, type StoreWrite } from "../../io/storage/index.ts";
 import { createNodeShell, type NodeShell, proposalCodec, sizeOfProposal, snapshotCodec } from "../daemon/index.ts";
 import { VirtualServices } from "./agents.ts";
+import { virtualClock } from "./clock.ts";
 import { createSimulatedDisk, type SimulatedDisk } from "./disk.ts";
 import { GuardianMemory, VirtualGuardian } from "./guardian.ts";
+import { virtualPlanner } from "./planner.ts";
 import { probedRaft } from "./probe.ts";
 import { HostClock, VirtualProcess, type VirtualTime } from "./time.ts";
 
@@ -70,11 +64,6 @@ export type HostOptions = {
   readonly events: HostEvents;
   readonly seededFault: SeededFault | null;
 };
-
-/** A turn of the event loop takes up to so many virtual milliseconds. */
-const SOON_MS = 0.5;
-
-const hash = (text: string): string => createHash("md5").update(text).digest("hex");
 
 /** One virtual machine: clock, disk, guardian, daemon and services. */
 export class VirtualHost {
@@ -302,19 +291,7 @@ export class VirtualHost {
       });
     };
     return {
-      clock: {
-        nowMs: () => this.clock.nowMs(),
-        wallMs: () => this.clock.wallMs(),
-        after: (delayMs, then) => {
-          let live = true;
-          time.at(this.clock.worldAfter(delayMs), "timer", () => process.run(() => (live ? then() : undefined)));
-          return () => {
-            live = false;
-          };
-        },
-        // A turn of the event loop takes a moment: what arrives in it is taken together.
-        soon: (then) => time.after(this.#options.random.fraction() * SOON_MS, "soon", () => process.run(then)),
-      },
+      clock: virtualClock(time, this.clock, { process, random: this.#options.random }),
       store,
       links: {
         send: (to, message) => events.send(this, to, message),
@@ -352,22 +329,19 @@ export class VirtualHost {
     };
   }
 
-  /** The policy worker: the production planner, a few virtual milliseconds away. */
   #planner(process: VirtualProcess): { post(message: ToPlanner): void } {
     const { events, time, random } = this.#options;
-    const planner = new Planner({ schedule: (cib, nowMs, md5) => events.schedule(cib, nowMs, md5), hash, elapsedMs: () => 0 });
-    const answer = (messages: readonly FromPlanner[]): void => {
-      for (const message of messages)
-        time.after(0.2, "planner answer", () => process.run(() => this.shell?.deliver({ kind: "planner", message })));
-    };
-    let freeAtMs = 0;
+    const planner = virtualPlanner({
+      time,
+      random,
+      process,
+      schedule: (cib, nowMs, hash) => events.schedule(cib, nowMs, hash),
+      onAnswer: (message) => this.shell?.deliver({ kind: "planner", message }),
+    });
     return {
       post: (message) => {
         if (message.kind === "applied") events.onEntries(this, message.entries);
-        freeAtMs = Math.max(freeAtMs, time.nowMs) + 0.2 + random.fraction() * 3;
-        time.at(freeAtMs, "planner", () => {
-          if (process.alive) answer(planner.handle(message));
-        });
+        planner.post(message);
       },
     };
   }
