@@ -1,20 +1,30 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ApiClient, ApiFault, connectApi } from "../../src/io/api/index.ts";
 import { checkoutRoot, Lab } from "./lab.ts";
 import { type LedgerLine, noteOff, readLedger } from "./ledger.ts";
+import { PowerSwitch } from "./power-switch.ts";
+import { FifoWatchdog } from "./watchdog.ts";
 
 /** Milliseconds between two looks at something that is about to happen. */
 const LOOK_MS = 20;
 /** Milliseconds that a host stays dark after it has reset itself. */
 const RESET_MS = 500;
 const PORT = 7100;
+/** Twd, milliseconds. */
+const WATCHDOG_MS = 2_000;
 
 export type ClusterOptions = {
   readonly size: number;
   readonly rings?: 1 | 2;
   /** F and Tself of all daemons, milliseconds; absent: the product's defaults. */
   readonly timing?: { readonly nodeLossMs: number; readonly selfFenceMs: number };
+  /** Each host has a watchdog device. */
+  readonly watchdogs?: boolean;
+  /** The host that joins as a witness. */
+  readonly witness?: string;
+  /** Bytes of log after which a daemon takes a snapshot; absent: the product's default. */
+  readonly snapshotLogBytes?: number;
   /** Lines of environment for the daemons, for example of a preloaded library. */
   readonly daemonEnvironment?: Readonly<Record<string, string>>;
   /** Called with the directory of each disk before the hosts are booted. */
@@ -58,6 +68,10 @@ export class LabCluster {
   readonly #powered = new Map<string, number>();
   /** The last power action of each host: they must not run into one another. */
   readonly #power = new Map<string, Promise<void>>();
+  readonly powerSwitch: PowerSwitch;
+  readonly #watchdogs = new Map<string, FifoWatchdog>();
+  /** Hosts that a scenario has harmed so far: those and no others may have been fenced. */
+  readonly harmed = new Set<string>();
   #watch: NodeJS.Timeout | null = null;
   #ended = false;
   readonly began = Date.now();
@@ -71,6 +85,11 @@ export class LabCluster {
     mkdirSync(join(this.shared, "power"));
     mkdirSync(join(this.shared, "logs"));
     this.lab = new Lab({ bind: [checkoutRoot(), this.shared] });
+    this.powerSwitch = new PowerSwitch(join(this.shared, "power"), (action, target) => this.#serve(action, target));
+    for (const name of options.watchdogs === true ? this.names : []) {
+      const path = join(this.shared, `watchdog-${name}`);
+      this.#watchdogs.set(name, new FifoWatchdog(path, { timeoutMs: WATCHDOG_MS, onExpired: () => this.#watchdogFires(name) }));
+    }
   }
 
   /** Boots the hosts, starts the programs, and forms the cluster. What was begun is taken down when that fails. */
@@ -120,7 +139,13 @@ export class LabCluster {
   async join(name: string, by: string): Promise<void> {
     await this.until(`${name} answers`, 20_000, async () => (await this.request(name, "ping")) !== null);
     const { token } = (await this.request(by, "cluster.token")) as { token: string };
-    await this.request(name, "cluster.join", { address: `${this.address(by)}:${PORT}`, token });
+    const witness = name === this.#options.witness ? { witness: true } : {};
+    await this.request(name, "cluster.join", { address: `${this.address(by)}:${PORT}`, token, ...witness });
+  }
+
+  /** Hosts that may run resources. */
+  get dataNames(): readonly string[] {
+    return this.names.filter((name) => name !== this.#options.witness);
   }
 
   address(name: string, ring = 0): string {
@@ -131,13 +156,14 @@ export class LabCluster {
     const directory = join(this.lab.data(name), "q");
     mkdirSync(directory, { recursive: true });
     const listen = Array.from({ length: this.#rings }, (_, ring) => `${this.address(name, ring)}:${PORT}`);
-    writeFileSync(
-      join(directory, "quorated.json"),
-      JSON.stringify({ node: name, runDir: "/run/quorate", listen, ...this.#options.timing }),
-    );
+    const { timing, snapshotLogBytes } = this.#options;
+    const daemon = { node: name, runDir: "/run/quorate", listen, ...timing, snapshotLogBytes };
+    writeFileSync(join(directory, "quorated.json"), JSON.stringify(daemon));
     const agents = join(this.lab.root, "test", "chaos", "agents");
     const guardian = { node: name, runDir: "/run/quorate", selfFence: "reset", fenceDirectories: [agents] };
-    writeFileSync(join(directory, "guardian.json"), JSON.stringify(guardian));
+    const device = this.#watchdogs.get(name);
+    const watchdog = device === undefined ? {} : { watchdog: device.path, watchdogMs: WATCHDOG_MS };
+    writeFileSync(join(directory, "guardian.json"), JSON.stringify({ ...guardian, ...watchdog }));
   }
 
   /** Starts guardian and daemon on a host that has just got power. */
@@ -149,19 +175,27 @@ export class LabCluster {
   }
 
   async startPrograms(name: string): Promise<void> {
-    for (const [room, program] of [
-      ["guardian", "quorate-guardian"],
-      ["daemon", "quorated"],
-    ] as const) {
-      const environment =
-        room === "daemon" ? Object.entries(this.#options.daemonEnvironment ?? {}).map(([key, value]) => `${key}=${value}`) : [];
-      const log = join(this.shared, "logs", `${name}-${room}.log`);
-      // The lab's `start` truncates; the story of a host goes on over its boots.
-      const script = `exec "$@" >>"${log}" 2>&1`;
-      const supervise = join(this.lab.root, "test", "chaos", "supervise.sh");
-      const run = ["env", ...environment, join(this.lab.root, "scripts", program), "--dir", "/data/q"];
-      await this.lab.run("start", name, "/dev/null", "sh", "-c", script, "sh", supervise, room, ...run);
-    }
+    await this.startProgram(name, "guardian");
+    await this.startProgram(name, "daemon");
+  }
+
+  async startProgram(name: string, room: "daemon" | "guardian"): Promise<void> {
+    const program = room === "daemon" ? "quorated" : "quorate-guardian";
+    const environment =
+      room === "daemon" ? Object.entries(this.#options.daemonEnvironment ?? {}).map(([key, value]) => `${key}=${value}`) : [];
+    const log = join(this.shared, "logs", `${name}-${room}.log`);
+    // The lab's `start` truncates; the story of a host goes on over its boots.
+    const script = `exec "$@" >>"${log}" 2>&1`;
+    const supervise = join(this.lab.root, "test", "chaos", "supervise.sh");
+    const run = ["env", ...environment, join(this.lab.root, "scripts", program), "--dir", "/data/q"];
+    await this.lab.run("start", name, "/dev/null", "sh", "-c", script, "sh", supervise, room, ...run);
+  }
+
+  /** Ends the daemon for good, until `startProgram`; its guardian goes on. */
+  async endDaemon(name: string, signal: "KILL" | "TERM"): Promise<void> {
+    const script = `pkill -KILL -f "[s]upervise.sh daemon"; kill -${signal} $(cat /run/daemon.pid); while kill -0 $(cat /run/daemon.pid) 2>/dev/null; do sleep 0.05; done`;
+    await this.lab.exec(name, ["sh", "-c", script]);
+    this.#forget(name);
   }
 
   /** Ends guardian and daemon for good, until `startPrograms`. */
@@ -182,8 +216,16 @@ export class LabCluster {
       this.#powered.delete(name);
       this.#forget(name);
       await this.lab.run("off", name);
+      this.#watchdogs.get(name)?.disarm();
       noteOff(this.ledgerPath, name);
     });
+  }
+
+  #watchdogFires(name: string): void {
+    if (this.#ended || !this.#powered.has(name)) return;
+    this.say(`the watchdog of ${name} has fired`);
+    const cycled = this.off(name).then(() => this.on(name));
+    cycled.catch((error: unknown) => this.say(`${name} does not boot: ${String(error)}`));
   }
 
   on(name: string): Promise<void> {
@@ -210,21 +252,12 @@ export class LabCluster {
       if (isAlive(pid)) continue;
       this.#powered.delete(name);
       this.#forget(name);
+      this.#watchdogs.get(name)?.disarm();
       noteOff(this.ledgerPath, name);
       this.say(`${name} has reset itself`);
       setTimeout(() => this.on(name).catch((error: unknown) => this.say(`${name} does not boot: ${String(error)}`)), RESET_MS);
     }
-    const directory = join(this.shared, "power");
-    for (const file of readdirSync(directory)) {
-      if (!file.endsWith(".request")) continue;
-      const [action, target] = readFileSync(join(directory, file), "utf8").trim().split(" ");
-      rmSync(join(directory, file));
-      void this.#serve(action ?? "", target ?? "").then((code) => {
-        const answer = join(directory, file.replace(/request$/, "answer"));
-        writeFileSync(`${answer}.new`, `${code}\n`);
-        renameSync(`${answer}.new`, answer);
-      });
-    }
+    this.powerSwitch.look();
   }
 
   async #serve(action: string, target: string): Promise<number> {
@@ -329,6 +362,11 @@ export class LabCluster {
     });
   }
 
+  /** Notes that something is about to be done to these hosts for which they may be fenced. */
+  harm(...names: readonly string[]): void {
+    for (const name of names) this.harmed.add(name);
+  }
+
   others(name: string): readonly string[] {
     return this.names.filter((other) => other !== name);
   }
@@ -392,6 +430,8 @@ export class LabCluster {
     this.#ended = true;
     if (this.#watch !== null) clearInterval(this.#watch);
     for (const name of this.names) this.#forget(name);
+    for (const watchdog of this.#watchdogs.values()) watchdog.close();
+    this.powerSwitch.close();
     this.#powered.clear();
     await Promise.all(this.#power.values());
     if (this.#options.releaseDisks !== undefined) {

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { checkLinearizable, type Operation } from "../support/linearizability.ts";
 import { doubleRuns, type LedgerLine, runningOn } from "./ledger.ts";
+import { complaint, unexplained } from "./logs.ts";
+import { judgeFencing } from "./run.ts";
 import { CI, SCENARIOS } from "./scenarios/index.ts";
 import { withoutUnseen } from "./workload.ts";
 
@@ -32,6 +37,64 @@ describe("the ledger", () => {
     assert.deepEqual(runningOn(ledger("start n1 d, start n2 e, off n1"), "d"), []);
     assert.deepEqual(runningOn(ledger("start n1 d, start n2 e, off n1"), "e"), ["n2"]);
   });
+});
+
+describe("the logs", () => {
+  for (const [line, expected] of [
+    ['{"level":50,"msg":"the policy engine failed; nothing new is started"}', "the policy engine failed; nothing new is started"],
+    ['{"level":"error","message":"deadline passed: stopping all resources"}', "deadline passed: stopping all resources"],
+    ['{"level":40,"msg":"the node is lost"}', null],
+    ['{"level":30,"msg":"quorated is up"}', null],
+    ["supervise: daemon ended with 137", null],
+    ["Killed", null],
+    ["Segmentation fault", "Segmentation fault"],
+    ["supervise: daemon ended with 70", "supervise: daemon ended with 70"],
+    ["supervise: guardian ended with 139", "supervise: guardian ended with 139"],
+    ["TypeError: x is not a function", "TypeError: x is not a function"],
+    ["", null],
+    ['{"level":50,"ms', null],
+  ] as const) {
+    test(`${line || "an empty line"}: ${expected === null ? "nothing to explain" : "to be explained"}`, () => {
+      assert.equal(complaint(line), expected);
+    });
+  }
+
+  test("an error is explained by what the scenario did, or is told with its file and count", () => {
+    const directory = mkdtempSync(join(tmpdir(), "quorate-logs-"));
+    try {
+      const stopped = '{"level":"error","message":"deadline passed: stopping all resources"}';
+      writeFileSync(join(directory, "n1-guardian.log"), `${stopped}\n${stopped}\n`);
+      writeFileSync(join(directory, "n2-daemon.log"), '{"level":50,"msg":"the guardian rejected this daemon"}\n');
+      writeFileSync(join(directory, "story"), "this is not a log of a program\n");
+      const all = unexplained(directory, []);
+      assert.deepEqual(
+        all.map((line) => line.split("\n")[0]),
+        [
+          "n1-guardian.log: deadline passed: stopping all resources (2 times)",
+          "n2-daemon.log: the guardian rejected this daemon (1 times)",
+        ],
+      );
+      assert.equal(unexplained(directory, ["quorum"]).length, 1);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
+
+describe("fencing", () => {
+  const fencing = { pending: [], history: [{ target: "n2", by: "power", ok: true, reason: "silent" }] };
+  for (const [fenced, harmed, fine] of [
+    [undefined, [], true],
+    ["nobody", ["n2"], false],
+    ["harmed", ["n2"], true],
+    ["harmed", ["n1", "n3"], false],
+  ] as const) {
+    test(`n2 was fenced; allowed: ${fenced ?? "any"}, harmed: ${harmed.join(" ") || "none"}: ${fine ? "fine" : "told"}`, () => {
+      const judge = (): void => judgeFencing({ holds: fenced === undefined ? {} : { fenced } }, { fencing }, new Set(harmed));
+      if (fine) judge();
+      else assert.throws(judge, /n2 \(silent\)/);
+    });
+  }
 });
 
 describe("swaps of unknown outcome", () => {

@@ -73,7 +73,7 @@ export class Lab {
 
   async up(hosts: number, rings: number): Promise<void> {
     await command(join(this.root, "scripts", "lab", "lab"), ["up", String(hosts)], {
-      environment: { ...this.#environment(), RINGS: String(rings) },
+      environment: { ...this.#environment(), RINGS: String(rings), LAB_OWNER: String(process.pid) },
       timeoutMs: 120_000,
     });
   }

@@ -5,6 +5,7 @@ import { type Element, element } from "../../src/core/cib/index.ts";
 import { checkLinearizable, describe } from "../support/linearizability.ts";
 import { LabCluster, type Status } from "./cluster.ts";
 import { doubleRuns, runningOn } from "./ledger.ts";
+import { unexplained } from "./logs.ts";
 import type { Scenario, Stage } from "./scenario.ts";
 import { propertySets, Workload, withoutUnseen } from "./workload.ts";
 
@@ -30,7 +31,7 @@ function resources(cluster: LabCluster, powerSwitch: boolean): readonly Element[
   );
   if (!powerSwitch) return dummies;
   const power = element("primitive", { id: "power", class: "stonith", type: "fence_chaos" }, [
-    pairs("power-params", { directory: `${cluster.shared}/power`, pcmk_host_list: cluster.names.join(" ") }),
+    pairs("power-params", { directory: `${cluster.shared}/power`, pcmk_host_list: cluster.dataNames.join(" ") }),
   ]);
   return [...dummies, power];
 }
@@ -49,7 +50,7 @@ export async function runScenario(scenario: Scenario, seed: number): Promise<{ r
     const story = cluster === null ? "" : `\n${cluster.story()}logs and ledger: ${cluster.shared}`;
     throw new Error(`${error instanceof Error ? error.message : String(error)}${story}`, { cause: error });
   } finally {
-    await cluster?.destroy(failed);
+    await cluster?.destroy(failed || process.env["CHAOS_KEEP"] !== undefined);
   }
 }
 
@@ -94,9 +95,11 @@ async function play(cluster: LabCluster, scenario: Scenario, seed: number): Prom
   check(cluster, scenario, workload, configuration);
   await checkSame(cluster);
   const end = await cluster.status(first);
-  if (scenario.holds?.fenced === "nobody") expectNobodyFenced(end);
+  judgeFencing(scenario, end, cluster.harmed);
   if (scenario.holds?.noElection && end.term !== termBefore)
     throw new Error(`there was an election: term ${termBefore} became ${end.term}`);
+  const errors = unexplained(join(cluster.shared, "logs"), scenario.explained ?? explainedBy(scenario));
+  if (errors.length > 0) throw new Error(`errors that nothing explains:\n  ${errors.join("\n  ")}`);
   const reads = workload.operations.filter((one) => one.op === "read").length;
   return { changes: workload.changes, reads };
 }
@@ -134,6 +137,7 @@ function lacks(cluster: LabCluster, name: string, view: Status): string {
   return view.transition.state === "idle" ? "" : `${name}: the transition is ${view.transition.state}`;
 }
 
+/** What holds of every run: no double run, nothing acknowledged is lost, the history is linearizable. */
 function check(cluster: LabCluster, scenario: Scenario, workload: Workload, configuration: Element): void {
   const ledger = cluster.ledger();
   const twice = doubleRuns(ledger);
@@ -154,9 +158,17 @@ function check(cluster: LabCluster, scenario: Scenario, workload: Workload, conf
   }
 }
 
-function expectNobodyFenced(status: Status): void {
-  const fenced = status.fencing.history.map((one) => `${one.target} (${one.reason})`);
-  if (fenced.length > 0) throw new Error(`fenced although nothing called for it: ${fenced.join(", ")}`);
+function explainedBy({ holds }: Scenario): readonly "quorum"[] {
+  return holds?.untouched === true || holds?.fenced === "nobody" ? [] : ["quorum"];
+}
+
+/** Throws when a node was fenced for which nothing called. */
+export function judgeFencing(scenario: Pick<Scenario, "holds">, status: Pick<Status, "fencing">, harmed: ReadonlySet<string>): void {
+  const allowed = scenario.holds?.fenced;
+  if (allowed === undefined) return;
+  const wrong = status.fencing.history.filter(({ target }) => allowed === "nobody" || !harmed.has(target));
+  const names = wrong.map((one) => `${one.target} (${one.reason})`);
+  if (names.length > 0) throw new Error(`fenced although nothing called for it: ${names.join(", ")}`);
 }
 
 /** Every member holds the same configuration. */

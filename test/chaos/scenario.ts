@@ -1,5 +1,6 @@
 import type { Random } from "../../src/core/base/index.ts";
 import type { ClusterOptions, LabCluster } from "./cluster.ts";
+import type { Explained } from "./logs.ts";
 import type { Workload } from "./workload.ts";
 
 /** What a scenario has in hand. */
@@ -17,7 +18,7 @@ export type Stage = {
  * Faults under a steady workload of configuration changes, on three hosts with the resources `d1`, `d2`, `d3` and a
  * power switch. After the faults everything is healed. What must hold always: no resource ever ran twice, nothing
  * acknowledged is lost, the history is linearizable, all nodes end with one configuration, the cluster is idle with every
- * resource running. `holds` adds to it.
+ * resource running, every error in the logs is explained. `holds` adds to it.
  */
 export type Scenario = {
   readonly name: string;
@@ -25,13 +26,15 @@ export type Scenario = {
   readonly story: string;
   readonly faults: (stage: Stage) => Promise<void>;
   readonly holds?: {
-    /** Nodes that may have been fenced: none, or any. Absent: any. */
-    readonly fenced?: "nobody";
+    /** Nodes that may have been fenced: none, or those that the scenario has harmed. Absent: any. */
+    readonly fenced?: "nobody" | "harmed";
     /** No resource was stopped, or started twice. */
     readonly untouched?: true;
     /** The term is that of the beginning. */
     readonly noElection?: true;
   };
+  /** What explains errors in the logs; absent: a lost majority does, unless nobody may be fenced or touched. */
+  readonly explained?: readonly Explained[];
   /** There is no power switch: silent nodes are waited for (Tsafe). */
   readonly noPowerSwitch?: true;
   readonly hosts?: () => Promise<Partial<ClusterOptions>>;

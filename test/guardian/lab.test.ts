@@ -7,6 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { term } from "../../src/core/base/index.ts";
 import type { AgentAction } from "../../src/core/ports/index.ts";
 import { monotonicMs } from "../../src/io/executor/index.ts";
+import { afterDeath } from "../support/outlive.ts";
 import { action, Conversation, eventually, origin, plan, ROOT, step } from "./support.ts";
 
 /*
@@ -70,6 +71,8 @@ describe("the guardian in a host with systemd", { skip: MISSING ?? false }, () =
   const disk = mkdtempSync(join(tmpdir(), "qlab-"));
   let root = "";
   before(async () => {
+    // This file's time limit ends it with a signal that nobody catches.
+    afterDeath(NETLAB, ["down"], { LAB });
     assert.equal(netlab("up", "1", disk).code, 0, "the lab is up");
     const pid = netlab("pid", "n1").said.trim();
     // The test speaks to the host's socket through its mount namespace; the clock is the same kernel's.

@@ -56,6 +56,7 @@ export const wipedMember: Scenario = {
     const leader = await cluster.leader();
     const name = cluster.others(leader)[0] ?? leader;
     cluster.say(`power off ${name} and wipe its store`);
+    cluster.harm(name);
     await cluster.off(name);
     await changesGoOn();
     // It has been fenced by now, which gave it power again.
@@ -67,6 +68,7 @@ export const wipedMember: Scenario = {
     await cluster.join(name, await cluster.leader());
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
 };
 
 export const removedReturns: Scenario = {
@@ -77,6 +79,7 @@ export const removedReturns: Scenario = {
     const leader = await cluster.leader();
     const name = cluster.others(leader)[0] ?? leader;
     cluster.say(`power off ${name}`);
+    cluster.harm(name);
     await cluster.lab.run("split", name, cluster.others(name).join(" "));
     await cluster.off(name);
     await cluster.becomes(name, "fenced", 30_000);
@@ -100,6 +103,35 @@ export const removedReturns: Scenario = {
     await cluster.join(name, leader);
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
+};
+
+export const joinedWhileCut: Scenario = {
+  name: "joined-while-cut",
+  story:
+    "A follower is removed and joins anew through the other follower while the leader cannot speak to it: it votes when the line is whole.",
+  faults: async ({ cluster, changesGoOn }) => {
+    const leader = await cluster.leader();
+    const [name = leader, by = leader] = cluster.others(leader);
+    await cluster.request(leader, "node.standby", { node: name, on: true });
+    await cluster.request(leader, "wait.idle", { timeoutMs: 30_000 });
+    await cluster.request(leader, "cluster.remove", { node: name });
+    await cluster.endPrograms(name);
+    rmSync(join(cluster.lab.data(name), "q"), { recursive: true });
+    cluster.writeSettings(name);
+    cluster.say(`cut ${leader} -> ${name}; ${name} joins through ${by}`);
+    await cluster.lab.run("cut", leader, name);
+    await cluster.startPrograms(name);
+    const joined = cluster.join(name, by);
+    await changesGoOn(20, 30_000);
+    cluster.say("heal");
+    await cluster.lab.run("heal");
+    await joined;
+    await standbyOver(cluster, name, leader);
+    await changesGoOn();
+  },
+  hosts: patient,
+  holds: { fenced: "nobody" },
 };
 
 export const leaderTransferred: Scenario = {

@@ -12,6 +12,7 @@ export const isolateLeader: Scenario = {
   faults: async ({ cluster, changesGoOn }) => {
     const leader = await cluster.leader();
     cluster.say(`isolate ${leader}, which leads`);
+    cluster.harm(leader);
     await cluster.lab.run("split", leader, cluster.others(leader).join(" "));
     await cluster.becomes(leader, "fenced", 30_000);
     await changesGoOn(10, 30_000);
@@ -19,6 +20,7 @@ export const isolateLeader: Scenario = {
     await heal(cluster);
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
 };
 
 export const isolateFollower: Scenario = {
@@ -27,6 +29,7 @@ export const isolateFollower: Scenario = {
   faults: async ({ cluster, changesGoOn }) => {
     const follower = await cluster.follower();
     cluster.say(`isolate ${follower}`);
+    cluster.harm(follower);
     await cluster.lab.run("split", follower, cluster.others(follower).join(" "));
     await changesGoOn(20, 30_000);
     await cluster.becomes(follower, "fenced", 30_000);
@@ -34,6 +37,7 @@ export const isolateFollower: Scenario = {
     await heal(cluster);
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
 };
 
 export const isolateWithoutSwitch: Scenario = {
@@ -43,6 +47,7 @@ export const isolateWithoutSwitch: Scenario = {
   faults: async ({ cluster, changesGoOn, holder }) => {
     const leader = await cluster.leader();
     cluster.say(`isolate ${leader}, which leads (d1 runs on ${holder("d1")})`);
+    cluster.harm(leader);
     await cluster.lab.run("split", leader, cluster.others(leader).join(" "));
     await cluster.becomes(leader, "fenced", 40_000);
     await cluster.until("its resources run elsewhere", 20_000, () => ["d1", "d2", "d3"].every((id) => holder(id) !== leader));
@@ -50,6 +55,7 @@ export const isolateWithoutSwitch: Scenario = {
     await heal(cluster);
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
 };
 
 export const shatter: Scenario = {
@@ -74,6 +80,7 @@ export const minorityFirst: Scenario = {
     for (let turn = 0; turn < 2; turn += 1) {
       const alone = cluster.names[random.below(cluster.names.length)] ?? "n1";
       cluster.say(`${alone} | ${cluster.others(alone).join(" ")}`);
+      cluster.harm(alone);
       await cluster.lab.run("split", alone, cluster.others(alone).join(" "));
       await pause(1_000);
       await changesGoOn(10, 30_000);
@@ -84,6 +91,7 @@ export const minorityFirst: Scenario = {
       });
     }
   },
+  holds: { fenced: "harmed" },
 };
 
 export const oneWayFromLeader: Scenario = {
@@ -93,12 +101,14 @@ export const oneWayFromLeader: Scenario = {
     const leader = await cluster.leader();
     const follower = cluster.others(leader)[0] ?? leader;
     cluster.say(`cut ${leader} -> ${follower}`);
+    cluster.harm(leader, follower);
     await cluster.lab.run("cut", leader, follower);
     await pause(3_000);
     await changesGoOn(10, 30_000);
     await heal(cluster);
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
 };
 
 export const deafLeader: Scenario = {
@@ -107,12 +117,14 @@ export const deafLeader: Scenario = {
   faults: async ({ cluster, changesGoOn }) => {
     const leader = await cluster.leader();
     cluster.say(`cut everybody -> ${leader}`);
+    cluster.harm(leader);
     for (const other of cluster.others(leader)) await cluster.lab.run("cut", other, leader);
     await pause(500);
     await changesGoOn(10, 30_000);
     await heal(cluster);
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
 };
 
 export const triangle: Scenario = {
@@ -122,6 +134,7 @@ export const triangle: Scenario = {
     const leader = await cluster.leader();
     const follower = cluster.others(leader)[0] ?? leader;
     cluster.say(`cut ${leader} <-> ${follower}`);
+    cluster.harm(leader, follower);
     await cluster.lab.run("cut", leader, follower);
     await cluster.lab.run("cut", follower, leader);
     await pause(4_000);
@@ -129,6 +142,7 @@ export const triangle: Scenario = {
     await heal(cluster);
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
 };
 
 export const flapping: Scenario = {
@@ -137,6 +151,7 @@ export const flapping: Scenario = {
   faults: async ({ cluster, changesGoOn, random }) => {
     const name = cluster.names[random.below(cluster.names.length)] ?? "n1";
     cluster.say(`the cables of ${name} flap`);
+    cluster.harm(name);
     for (let turn = 0; turn < 15; turn += 1) {
       for (const state of ["down", "up"]) {
         // While it is being fenced it has no cables.
@@ -147,6 +162,7 @@ export const flapping: Scenario = {
     await heal(cluster);
     await changesGoOn(10, 40_000);
   },
+  holds: { fenced: "harmed" },
 };
 
 export const loss: Scenario = {

@@ -7,6 +7,7 @@ export const powerOffOne: Scenario = {
   faults: async ({ cluster, changesGoOn, holder }) => {
     const name = holder("d1");
     cluster.say(`power off ${name}, which runs d1`);
+    cluster.harm(name);
     await cluster.off(name);
     await cluster.until("d1 runs elsewhere", 30_000, () => {
       const last = cluster.ledger().findLast((line) => line.resource === "d1" && line.action === "start");
@@ -15,6 +16,7 @@ export const powerOffOne: Scenario = {
     await changesGoOn();
     await cluster.on(name);
   },
+  holds: { fenced: "harmed" },
 };
 
 export const powerOffLeader: Scenario = {
@@ -23,11 +25,13 @@ export const powerOffLeader: Scenario = {
   faults: async ({ cluster, changesGoOn }) => {
     const leader = await cluster.leader();
     cluster.say(`power off ${leader}, which leads`);
+    cluster.harm(leader);
     await cluster.off(leader);
     await changesGoOn(10, 30_000);
     await cluster.on(leader);
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
 };
 
 export const powerOffAll: Scenario = {

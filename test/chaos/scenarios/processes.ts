@@ -37,9 +37,11 @@ export const killBothFollowers: Scenario = {
   faults: async ({ cluster, changesGoOn }) => {
     const leader = await cluster.leader();
     cluster.say("kill -9 of both followers");
+    cluster.harm(...cluster.others(leader));
     await Promise.all(cluster.others(leader).map((name) => cluster.signal(name, "daemon", "KILL")));
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
 };
 
 export const killAllDaemons: Scenario = {
@@ -74,6 +76,7 @@ export const stopLeaderDaemon: Scenario = {
     for (const ms of [500, 1_500, 4_000]) {
       const leader = await cluster.leader();
       cluster.say(`SIGSTOP to the daemon of ${leader} for ${ms} ms`);
+      cluster.harm(leader);
       await cluster.signal(leader, "daemon", "STOP");
       await pause(ms);
       // It may have been fenced meanwhile.
@@ -81,6 +84,7 @@ export const stopLeaderDaemon: Scenario = {
       await changesGoOn();
     }
   },
+  holds: { fenced: "harmed" },
 };
 
 export const freezeLeader: Scenario = {
@@ -89,12 +93,14 @@ export const freezeLeader: Scenario = {
   faults: async ({ cluster, changesGoOn, holder }) => {
     const leader = await cluster.leader();
     cluster.say(`freeze ${leader} (d1 runs on ${holder("d1")})`);
+    cluster.harm(leader);
     await cluster.lab.run("freeze", leader);
     await changesGoOn(10, 30_000);
     await pause(2_000);
     await cluster.lab.run("thaw", leader).catch(() => {});
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
 };
 
 export const stopDaemonWithoutSwitch: Scenario = {
@@ -104,6 +110,7 @@ export const stopDaemonWithoutSwitch: Scenario = {
   faults: async ({ cluster, changesGoOn, holder }) => {
     const name = holder("d1");
     cluster.say(`SIGSTOP to the daemon of ${name}, which runs d1`);
+    cluster.harm(name);
     await cluster.signal(name, "daemon", "STOP");
     await cluster.becomes(name, "fenced", 60_000);
     await cluster.until("d1 runs elsewhere", 20_000, () => holder("d1") !== name);
@@ -111,4 +118,5 @@ export const stopDaemonWithoutSwitch: Scenario = {
     await cluster.signal(name, "daemon", "CONT");
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
 };

@@ -1,23 +1,21 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { type LabCluster, pause } from "../cluster.ts";
 import { command } from "../lab.ts";
 import { PATIENT, patient, type Scenario } from "../scenario.ts";
+import { clocks, setClock, withoutFaketime } from "./clocks.ts";
 
-const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-/** The file in which the clock of the daemons is told; on every host at the same place. */
-const CLOCK_FILE = "/data/clock";
 const DISK_BYTES = 48 << 20;
 
 export const diskFull: Scenario = {
   name: "disk-full",
   story: "The disk of a follower is full: its daemon ends rather than forget; with room again it comes back.",
   hosts: async () => {
-    const images = mkdtempSync("/var/tmp/quorate-disks-");
     const mounted: string[] = [];
     return {
       prepareDisk: async (directory) => {
-        const image = join(images, `${mounted.length}.img`);
+        // Beside the directory, so that it goes with the lab.
+        const image = `${directory}.img`;
         await command("truncate", ["-s", String(DISK_BYTES), image]);
         await command("mkfs.ext4", ["-q", "-m", "0", image]);
         await command("mount", ["-o", "loop", image, directory]);
@@ -25,7 +23,6 @@ export const diskFull: Scenario = {
       },
       releaseDisks: async () => {
         for (const directory of mounted) await command("umount", [directory]);
-        rmSync(images, { recursive: true, force: true });
       },
     };
   },
@@ -36,6 +33,7 @@ export const diskFull: Scenario = {
     const { bavail, bsize } = statfsSync(cluster.lab.data(follower));
     const before = await cluster.daemonPid(follower);
     cluster.say(`the disk of ${follower} fills up`);
+    cluster.harm(follower);
     await command("fallocate", ["-l", String(bavail * bsize - 4_096), filler]).catch(() => {});
     // What is left over in small pieces.
     await command("sh", ["-c", `cat /dev/zero >>"${filler}" 2>/dev/null || :`]);
@@ -50,20 +48,15 @@ export const diskFull: Scenario = {
     rmSync(filler);
     await changesGoOn();
   },
+  explained: ["disk", "quorum"],
+  holds: { fenced: "harmed" },
 };
 
 export const clockJump: Scenario = {
   name: "clock-jump",
   story: "The wall clock of the daemons jumps an hour ahead, an hour back, and strobes: no election, no lost node.",
-  hosts: async () => ({
-    timing: PATIENT,
-    daemonEnvironment: { LD_PRELOAD: FAKETIME, FAKETIME_TIMESTAMP_FILE: CLOCK_FILE, FAKETIME_NO_CACHE: "1", DONT_FAKE_MONOTONIC: "1" },
-    prepareDisk: async (directory) => {
-      mkdirSync(directory, { recursive: true });
-      writeFileSync(join(directory, "clock"), "+0");
-    },
-  }),
-  skip: () => (existsSync(FAKETIME) ? null : "libfaketime is not installed"),
+  hosts: async () => ({ timing: PATIENT, ...clocks() }),
+  skip: withoutFaketime,
   faults: async ({ cluster, changesGoOn }) => {
     const leader = await cluster.leader();
     const follower = await cluster.follower();
@@ -75,8 +68,7 @@ export const clockJump: Scenario = {
       [follower, "-7200"],
       [follower, "+0"],
     ] as const) {
-      cluster.say(`the clock of ${name} is ${jump} s`);
-      writeFileSync(join(cluster.lab.data(name), "clock"), jump);
+      setClock(cluster, name, jump);
       await changesGoOn(5);
       await pause(700);
     }
@@ -101,9 +93,32 @@ export const slowDisk: Scenario = {
   faults: async ({ cluster, changesGoOn }) => {
     const leader = await cluster.leader();
     cluster.say(`slow syncs on ${leader}, which leads`);
+    cluster.harm(leader);
     await Promise.all([injected(cluster, leader, "delay_enter=300ms", 6_000), changesGoOn(5, 40_000)]);
     await changesGoOn();
   },
+  holds: { fenced: "harmed" },
+};
+
+export const diskStall: Scenario = {
+  name: "disk-stall",
+  story: "Each sync of the leader's disk takes 2 s for 10 s: another leads, changes go on at their old pace, nobody is given up.",
+  skip: withoutStrace,
+  hosts: patient,
+  faults: async ({ cluster, changesGoOn }) => {
+    const leader = await cluster.leader();
+    cluster.say(`syncs take 2 s on ${leader}, which leads`);
+    const moved = cluster.until("another leads", 9_000, async () => {
+      for (const other of cluster.others(leader)) {
+        const view = await cluster.status(other);
+        if (view.quorate && view.leader !== null && view.leader.node !== leader) return true;
+      }
+      return false;
+    });
+    await Promise.all([injected(cluster, leader, "delay_enter=2s", 10_000), moved.then(() => changesGoOn(10, 20_000))]);
+    await changesGoOn();
+  },
+  holds: { fenced: "nobody", untouched: true },
 };
 
 export const failingSync: Scenario = {
@@ -121,5 +136,6 @@ export const failingSync: Scenario = {
       await changesGoOn();
     }
   },
+  explained: ["disk"],
   holds: { fenced: "nobody", untouched: true },
 };
