@@ -115,6 +115,8 @@ export class MiniCluster {
 }
 
 export class MiniNode {
+  /** Of the settings with which it is started; the product's default unless a test says otherwise. */
+  tselfMs = 5_000;
   readonly cluster: MiniCluster;
   readonly name: string;
   readonly id: MemberId;
@@ -160,6 +162,7 @@ export class MiniNode {
       sizeOf: (proposal) => JSON.stringify(proposal).length,
       createRaft,
       restartWait: false,
+      timing: { tselfMs: this.tselfMs },
     });
   }
 

@@ -238,6 +238,22 @@ test("a daemon that starts during its planned absence does not have it counted a
   assert.equal(n1.deadlineMs, heldMs, `D is ${n1.deadlineMs - promisedMs} ms after the promise of 60,000`);
 });
 
+test("a node whose settings give it a longer Tself is waited for as long, from when the cluster knows of it", () => {
+  const cluster = withWeb();
+  const n1 = cluster.nodes.get("n1");
+  const survivor = cluster.nodes.get("n2");
+  assert.ok(n1 && survivor);
+  n1.die();
+  n1.tselfMs = 20_000;
+  n1.restart();
+  cluster.until("the longer time is told", 10_000, () => survivor.core.state.nodes.get("n1")?.selfFenceMs === 20_000);
+  cluster.run(1_000);
+  assert.ok(n1.deadlineMs > cluster.nowMs + 15_000, `D is ${n1.deadlineMs - cluster.nowMs} ms away`);
+  n1.die();
+  cluster.until("web runs on n2", 60_000, () => survivor.core.state.nodes.get("n2")?.history.get("web")?.active === true);
+  assert.ok(cluster.nowMs > n1.deadlineMs + n1.stopBoundMs, `${n1.deadlineMs + n1.stopBoundMs - cluster.nowMs} ms too early`);
+});
+
 test("a monitor that fails is recorded once and voids the plan", () => {
   let healthy = true;
   const cluster = MiniCluster.formed(

@@ -124,6 +124,7 @@ export function applyHello(state: CibState, command: Of<"node.hello">): Change {
     kernelGuarantee: command.kernelGuarantee ?? command.guarantee,
     greeting: command.greeting ?? 0,
     ...(command.clockDifferenceMs === undefined ? {} : { clockDifferenceMs: command.clockDifferenceMs }),
+    ...(command.selfFenceMs === undefined ? {} : { selfFenceMs: Math.max(command.selfFenceMs, same ? (node.selfFenceMs ?? 0) : 0) }),
     stopBoundMs: command.stopBoundMs,
     trips: command.trips,
     version: command.version,

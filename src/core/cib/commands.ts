@@ -150,6 +150,8 @@ export type Command =
       readonly greeting?: number;
       /** Own wall clock minus the cluster's as this member measured it last, milliseconds; absent: not measured yet. */
       readonly clockDifferenceMs?: number;
+      /** Tself of this member's settings, milliseconds; absent: as the leader's. */
+      readonly selfFenceMs?: number;
       readonly trips: number;
       readonly version: string;
       readonly featureLevelMax: number;

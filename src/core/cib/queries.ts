@@ -62,9 +62,12 @@ function begins(task: string): boolean {
   return task === "start" || task === "promote" || task === "migrate_from";
 }
 
-/** Tsafe of RAFT.md §7: how long after the last contact everything there has certainly stopped, milliseconds. */
-export function tsafeMs(of: { readonly tselfMs: number; readonly stopBoundMs: number }): number {
-  return Math.ceil((of.tselfMs * (1 + CLOCK_RHO) + of.stopBoundMs) / (1 - CLOCK_RHO));
+/**
+ * Tsafe of RAFT.md §7: how long after the last contact everything there has certainly stopped, milliseconds. `tselfMs` is
+ * that of the member that asks; the node may have told of a longer one.
+ */
+export function tsafeMs(tselfMs: number, node: Pick<NodeStatus, "stopBoundMs" | "selfFenceMs">): number {
+  return Math.ceil((Math.max(tselfMs, node.selfFenceMs ?? 0) * (1 + CLOCK_RHO) + node.stopBoundMs) / (1 - CLOCK_RHO));
 }
 
 /** Is the node in standby, or asked to shut down: should it hand on what it does for the cluster? */

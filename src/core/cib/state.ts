@@ -111,6 +111,8 @@ export type NodeStatus = {
   /** Log index just before this incarnation was first greeted. */
   readonly arrivedAt?: LogIndex;
   readonly clockDifferenceMs?: number;
+  /** The largest Tself that a daemon of this incarnation has told of, milliseconds: its guardian may hold a deadline of it. */
+  readonly selfFenceMs?: number;
   readonly stopBoundMs: number;
   /** Walks of the stop plan that this incarnation has told of; one more proves that everything had stopped. */
   readonly trips: number;

@@ -229,13 +229,14 @@ export class Member {
   }
 
   #hello(self: NodeStatus, guardian: GuardianFacts): void {
-    const { nowMs, raftStatus, options } = this.#host;
+    const { nowMs, raftStatus, options, timing } = this.#host;
     const stopBoundMs = Math.max(this.#stopBoundMs, this.#boundToTellMs);
     const known =
       self.incarnation === guardian.incarnation &&
       self.membership === "online" &&
       self.trips >= this.#trips &&
       self.stopBoundMs === stopBoundMs &&
+      (self.selfFenceMs ?? 0) >= timing.tselfMs &&
       self.guarantee === guardian.guarantee &&
       self.version === options.version &&
       self.greeting === this.#greeting &&
@@ -258,6 +259,7 @@ export class Member {
       kernelGuarantee: guardian.kernelGuarantee,
       greeting: this.#greeting,
       ...(this.#clockDifferenceMs === null ? {} : { clockDifferenceMs: this.#clockDifferenceMs }),
+      selfFenceMs: timing.tselfMs,
       stopBoundMs,
       trips: this.#trips,
       version: options.version,
@@ -298,7 +300,8 @@ export class Member {
   #renewDeadline(): void {
     const { raftStatus, timing, self, nowMs, state } = this.#host;
     if (raftStatus.leaseBaseMs === null) return;
-    let atMs = raftStatus.leaseBaseMs + timing.tselfMs;
+    // A longer Tself counts when the cluster knows of it (RAFT.md §7: Tsafe is raised before Tself).
+    let atMs = raftStatus.leaseBaseMs + Math.min(timing.tselfMs, self?.selfFenceMs ?? timing.tselfMs);
     // A committed detachment promises that nobody recovers these resources before its end (RAFT.md §7). A daemon that was
     // started meanwhile does not count it anew: the guardian holds what its predecessor was promised, the leader knows no more.
     if (self?.membership === "detached" && self.detachedUntilMs !== null && this.#detachDeadlineMs === 0 && this.#greeted) {

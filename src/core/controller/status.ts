@@ -88,7 +88,7 @@ function nodeRow(host: Host, node: NodeStatus): unknown {
     kernelGuarantee: node.kernelGuarantee ?? node.guarantee,
     kernelState: kernelStateOn(host.state, node),
     stopBoundMs: node.stopBoundMs,
-    tsafeMs: node.guarantee === "none" ? null : tsafeMs({ tselfMs: timing.tselfMs, stopBoundMs: node.stopBoundMs }),
+    tsafeMs: node.guarantee === "none" ? null : tsafeMs(timing.tselfMs, node),
     clockDifferenceMs: node.clockDifferenceMs ?? null,
     votes,
     witness: node.witness === true,
@@ -222,8 +222,7 @@ export function clusterStatusOf(host: Host): Readonly<Record<string, unknown>> {
       state: own ? (raft.recovering ? "recovering" : "normal") : isLeader ? (peer?.state ?? null) : null,
       guarantee: node?.guarantee ?? "none",
       kernelGuarantee: node?.kernelGuarantee ?? node?.guarantee ?? "none",
-      tsafeMs:
-        node === undefined || node.guarantee === "none" ? null : tsafeMs({ tselfMs: host.timing.tselfMs, stopBoundMs: node.stopBoundMs }),
+      tsafeMs: node === undefined || node.guarantee === "none" ? null : tsafeMs(host.timing.tselfMs, node),
       clockDifferenceMs: node?.clockDifferenceMs ?? null,
     };
   });

@@ -17,5 +17,5 @@ export type Silence = {
 export function tsafeAtMs(state: CibState, node: NodeStatus, silence: Silence): number | null {
   if (node.membership !== "lost" || !tsafeCovers(state, node)) return null;
   const from = Math.max(silence.leaderSinceMs, silence.lastAnswerMs ?? silence.leaderSinceMs);
-  return from + tsafeMs({ tselfMs: silence.tselfMs, stopBoundMs: node.stopBoundMs });
+  return from + tsafeMs(silence.tselfMs, node);
 }

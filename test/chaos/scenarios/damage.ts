@@ -109,6 +109,11 @@ export const unsyncedLost: Scenario = {
     };
   },
   faults: async ({ cluster, changesGoOn }) => {
+    // Whoever writes settings sees to it that they stay; here that is the test.
+    for (const name of cluster.names) {
+      const directory = join(cluster.lab.data(name), "q");
+      await command("sync", [join(directory, "quorated.json"), join(directory, "guardian.json"), directory]);
+    }
     for (const name of cluster.names) {
       await powerCut(cluster, name);
       await cluster.on(name);
