@@ -137,6 +137,15 @@ test("an incoming snapshot: chunks, hash, one write for pointer, hard state and 
   assert.deepEqual(told(loaded.restored.entries), told(range(61, 63, 2)));
 });
 
+test("a snapshot is verified behind the chunks that are still on their way to the disk", async () => {
+  const { store } = await fresh();
+  const bytes = Buffer.from("state");
+  const meta = snapshotOf(bytes, 60, 1);
+  const kept = store.keepChunks([{ snapshot: meta, offset: 0, data: bytes }]);
+  assert.equal(await store.verifySnapshot(meta), true);
+  await kept;
+});
+
 test("an incoming snapshot that the log reaches beyond keeps the suffix; a wrong hash is seen", async () => {
   const { disk, store } = await fresh();
   await store.save(write({ hard: hard(1, null, 0), entries: range(1, 90, 1) }));

@@ -233,6 +233,8 @@ class Shell implements NodeShell {
 
   #persist(write: Persist): void {
     const saved = this.#save(write);
+    // Its failure is told below; after an earlier failure nobody waits for this one any more.
+    saved.catch(() => {});
     this.#written = this.#written.then(() => saved);
     this.#then(this.#written, () => {
       for (const { to, message } of write.sendAfter) this.#send(to, message);

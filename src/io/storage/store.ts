@@ -109,6 +109,8 @@ class Store<C> implements RaftStore<C> {
   #inFlight: readonly Waiting<C>[] = [];
   #running: Promise<void> | null = null;
   #incoming: Incoming | null = null;
+  /** Ends when all chunks handed over so far are on disk. */
+  #keeping: Promise<void> = Promise.resolve();
   #dead: Error | null = null;
   #closed = false;
   #promise: { readonly term: number; readonly vote: MemberId | null };
@@ -304,7 +306,14 @@ class Store<C> implements RaftStore<C> {
     }
   }
 
-  async keepChunks(chunks: readonly SnapshotChunk[]): Promise<void> {
+  keepChunks(chunks: readonly SnapshotChunk[]): Promise<void> {
+    const kept = this.#keeping.then(() => this.#keepAll(chunks));
+    // Whoever asked hears of a failure; those behind it only wait for its end.
+    this.#keeping = kept.catch(() => {});
+    return kept;
+  }
+
+  async #keepAll(chunks: readonly SnapshotChunk[]): Promise<void> {
     for (const chunk of chunks) {
       const refusal = this.#refusal();
       if (refusal !== null) throw refusal;
@@ -343,6 +352,8 @@ class Store<C> implements RaftStore<C> {
   }
 
   async verifySnapshot(meta: SnapshotMeta): Promise<boolean> {
+    // The last chunk may still be on its way to the disk: read now it would be missing, and all were sent again, for ever.
+    await this.#keeping;
     const incoming = this.#incoming;
     if (incoming === null || !sameSnapshot(incoming.meta, meta) || incoming.received !== meta.sizeBytes) return false;
     const hash = createHash("sha256");
