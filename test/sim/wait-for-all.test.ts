@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { schedulePlan } from "../../src/app/daemon/index.ts";
-import { Trace, World } from "../../src/app/sim/index.ts";
+import { quietPlan, Trace, World } from "../../src/app/sim/index.ts";
 import { type ConfigurationEdit, element } from "../../src/core/cib/index.ts";
 
 const SEED = 7;
 
 async function formed(waitForAll: boolean): Promise<World> {
-  const options = { seed: SEED, size: 3, witness: false, selfFence: "kill", watchdogMs: null, seededFault: null } as const;
-  const world = new World({ ...options, schedule: schedulePlan, invariants: [], trace: new Trace(null) });
+  const plan = quietPlan(SEED, 3);
+  const world = new World({ plan, watchdogMs: null, seededFault: null, schedule: schedulePlan, invariants: [], trace: new Trace(null) });
   await world.form();
   const pairs = { "stonith-enabled": "true", "wait-for-all": String(waitForAll) };
   const set = element(

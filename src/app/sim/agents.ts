@@ -18,13 +18,22 @@ export const HEALTHY: AgentWeather = { startFails: 0, monitorFails: 0, stopFails
 export class VirtualServices {
   weather: AgentWeather = HEALTHY;
   readonly active = new Set<string>();
+  /** Those of the active ones that run in the promoted role. */
+  readonly promoted = new Set<string>();
   readonly #random: Random;
   /** Keys of monitors do not count: only what changed something is told. */
   readonly #onChange: (resource: string, active: boolean) => void;
 
-  constructor(random: Random, onChange: (resource: string, active: boolean) => void) {
+  readonly #onPromoted: (resource: string, promoted: boolean) => void;
+
+  constructor(
+    random: Random,
+    onChange: (resource: string, active: boolean) => void,
+    onPromoted: (resource: string, promoted: boolean) => void = () => {},
+  ) {
     this.#random = random;
     this.#onChange = onChange;
+    this.#onPromoted = onPromoted;
   }
 
   /** Begins an action: how long it takes, and what it comes to when it ends. `op_sleep` is as in ocf:quorate:dummy. */
@@ -50,9 +59,24 @@ export class VirtualServices {
           },
         };
       }
+      case "promote": {
+        const failed = fails(this.weather.startFails);
+        this.setPromoted(resource, this.active.has(resource));
+        return { takesMs, end: () => exited(failed ? 1 : 0) };
+      }
+      case "demote": {
+        const failed = fails(this.weather.stopFails);
+        return {
+          takesMs,
+          end: () => {
+            if (!failed) this.setPromoted(resource, false);
+            return exited(failed ? 1 : 0);
+          },
+        };
+      }
       case "monitor": {
         const failed = fails(this.weather.monitorFails);
-        return { takesMs, end: () => exited(this.active.has(resource) ? (failed ? 1 : 0) : 7) };
+        return { takesMs, end: () => exited(this.active.has(resource) ? (failed ? 1 : this.promoted.has(resource) ? 8 : 0) : 7) };
       }
       default:
         return { takesMs, end: () => exited(0) };
@@ -63,7 +87,15 @@ export class VirtualServices {
     if (this.active.has(resource) === active) return;
     if (active) this.active.add(resource);
     else this.active.delete(resource);
+    if (!active) this.promoted.delete(resource);
     this.#onChange(resource, active);
+  }
+
+  setPromoted(resource: string, promoted: boolean): void {
+    if (this.promoted.has(resource) === promoted) return;
+    if (promoted) this.promoted.add(resource);
+    else this.promoted.delete(resource);
+    this.#onPromoted(resource, promoted);
   }
 
   clear(): void {
@@ -72,5 +104,5 @@ export class VirtualServices {
 }
 
 export function exited(code: number): AgentOutcome {
-  return { kind: "exited", code, reason: code === 0 || code === 7 ? null : "drawn by the simulator", output: "", elapsedMs: 0 };
+  return { kind: "exited", code, reason: [0, 7, 8].includes(code) ? null : "drawn by the simulator", output: "", elapsedMs: 0 };
 }

@@ -35,6 +35,10 @@ export interface SimulatedDisk {
   powerCut(): void;
   /** Flips one bit of a stored byte (key, value or watermark). Returns what was hit, for the trace; null when empty. */
   flip(): string | null;
+  /** One synced record is gone without a word, as LevelDB loses what stands behind a damaged byte. Null when empty. */
+  loseRecord(): string | null;
+  /** While full every write fails, and what was open stays unusable. */
+  setFull(full: boolean): void;
   /** Everything is gone, as after a change of the disk. */
   wipe(): void;
   /** The next synced write fails and the disk stays unusable until opened anew. */
@@ -67,6 +71,7 @@ class Disk implements SimulatedDisk {
   #run = 0;
   #failNext = false;
   #stallMs = 0;
+  #full = false;
   constructor(options: SimulatedDiskOptions) {
     this.#options = options;
   }
@@ -122,10 +127,10 @@ class Disk implements SimulatedDisk {
   async #finish(handle: Handle, batch: Batch): Promise<void> {
     await this.#wait(handle, batch.synced);
     if (handle.failed) throw new StoreError("the simulated disk is unusable", { code: "STORE_FAILED" });
-    if (batch.synced && this.#failNext) {
+    if (this.#full || (batch.synced && this.#failNext)) {
       this.#failNext = false;
       handle.failed = true;
-      throw new StoreError("the simulated sync failed", { code: "STORE_FAILED" });
+      throw new StoreError(this.#full ? "no space is left on the simulated disk" : "the simulated sync failed", { code: "STORE_FAILED" });
     }
     this.#pending = this.#pending.filter((one) => one !== batch);
     applyTo(this.#visible, batch.operations);
@@ -231,6 +236,19 @@ class Disk implements SimulatedDisk {
       image.set(newKey, newValue);
     }
     return `record ${name} ${at < key.length ? `key byte ${at}` : `value byte ${at - key.length}`} bit ${bit}`;
+  }
+
+  loseRecord(): string | null {
+    const keys = [...this.#synced.keys()].sort((a, b) => (a < b ? -1 : 1));
+    const key = keys[this.#options.random.below(Math.max(1, keys.length))];
+    if (key === undefined) return null;
+    this.#synced.delete(key);
+    this.#visible.delete(key);
+    return `record ${Buffer.from(key, "latin1").toString("hex")}`;
+  }
+
+  setFull(full: boolean): void {
+    this.#full = full;
   }
 
   wipe(): void {

@@ -24,6 +24,8 @@ export type GuardianHost = {
   closeLink(link: number): void;
   /** An action is about to begin. */
   onSpawn(key: string, action: AgentAction, order: Extract<JournalRecord, { kind: "run" }> | null): void;
+  /** An action has ended with this outcome. */
+  onEnd?(key: string, action: AgentAction, outcome: AgentOutcome): void;
   onReset(reason: string): void;
   log(level: string, message: string): void;
 };
@@ -210,6 +212,7 @@ export class VirtualGuardian {
 
   #end(key: string, running: Running, outcome: AgentOutcome): void {
     this.#running.delete(key);
+    this.#host.onEnd?.(key, running.action, outcome);
     this.#step({ kind: "finished", key, outcome, startedAtMs: running.startedAtMs, finishedAtMs: this.#host.clock.wallMs() });
   }
 }

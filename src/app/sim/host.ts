@@ -1,22 +1,30 @@
 import { type Incarnation, incarnation, type MemberId, type Random, seededRandom } from "../../core/base/index.ts";
 import { emptyState, type Proposal } from "../../core/cib/index.ts";
-import type { NodeEvent, PlannerEntry, Schedule, ToPlanner } from "../../core/controller/index.ts";
+import type { NodeEvent, Schedule, ToPlanner } from "../../core/controller/index.ts";
 import type { AgentAction, AgentOutcome, FromGuardian } from "../../core/ports/index.ts";
-import type { Configuration, Message } from "../../core/raft/index.ts";
-import { createRaftStore, openRaftStore, type RaftStore, type StoreWrite } from "../../io/storage/index.ts";
-import { createNodeShell, type NodeShell, proposalCodec, sizeOfProposal, snapshotCodec } from "../daemon/index.ts";
+import {
+  type Configuration,
+  type Entry,
+  emptyConfiguration,
+  type Message,
+  type ReadOutcome,
+  type SnapshotMeta,
+  type Timing,
+} from "../../core/raft/index.ts";
+import { createRaftStore, openRaftStore, type RaftStore, StoreError, type StoreWrite } from "../../io/storage/index.ts";
+import { createNodeShell, type NodeShell, proposalCodec, sizeOfProposal, snapshotCodec, WatchHub } from "../daemon/index.ts";
 import { VirtualServices } from "./agents.ts";
 import { virtualClock } from "./clock.ts";
 import { createSimulatedDisk, type SimulatedDisk } from "./disk.ts";
 import { GuardianMemory, VirtualGuardian } from "./guardian.ts";
 import { virtualPlanner } from "./planner.ts";
-import { probedRaft } from "./probe.ts";
+import { type CoreChoice, probedRaft } from "./probe.ts";
+import type { SeededFault } from "./seeded-faults.ts";
 import { HostClock, VirtualProcess, type VirtualTime } from "./time.ts";
 
 export const CLUSTER_ID = "00000000000000aa";
 
-/** A production rule that is broken on purpose, to see that an invariant notices (issue tracker: seeded faults). */
-export type SeededFault = "vote-not-persisted" | "ack-before-sync" | "uncommitted-intent" | "fence-wait-skipped" | "old-incarnation";
+type Origin = { readonly incarnation: Incarnation; readonly term: number; readonly index: number } | null;
 
 /** What a host tells the world; invariants and the trace listen. */
 export type HostEvents = {
@@ -25,16 +33,27 @@ export type HostEvents = {
   /** Promises of the host are under way: they settle before anything else happens. */
   onPromise(): void;
   send(from: VirtualHost, to: MemberId, message: Message<Proposal>): void;
-  onEntries(host: VirtualHost, entries: readonly PlannerEntry[]): void;
+  /** Committed entries, handed out to be applied. */
+  onEntries(host: VirtualHost, entries: readonly Entry<Proposal>[]): void;
   onSave(host: VirtualHost, write: StoreWrite<Proposal>): void;
   onRestored(host: VirtualHost, facts: Restart): void;
   onService(host: VirtualHost, resource: string, active: boolean): void;
-  onSpawn(
-    host: VirtualHost,
-    key: string,
-    action: AgentAction,
-    origin: { readonly incarnation: Incarnation; readonly term: number; readonly index: number } | null,
-  ): void;
+  onPromoted(host: VirtualHost, resource: string, promoted: boolean): void;
+  /** The daemon takes this message in now. */
+  onDeliver(host: VirtualHost, from: MemberId, message: Message<Proposal>): void;
+  /** A write is durable. */
+  onStored(host: VirtualHost, write: StoreWrite<Proposal>): void;
+  /** The node took a snapshot of its own state. */
+  onSnapshot(host: VirtualHost, meta: SnapshotMeta, bytes: Uint8Array): void;
+  /** The core answered reads. */
+  onReads(host: VirtualHost, reads: readonly ReadOutcome[]): void;
+  /** An action has ended. */
+  onEnd(host: VirtualHost, key: string, action: AgentAction, outcome: AgentOutcome): void;
+  /** The member's memory is lost: it must come back under another id. */
+  onAmnesia(host: VirtualHost, reasons: readonly string[]): void;
+  /** The disk failed: the daemon has ended, and is started again in a while. */
+  onDiskFailed(host: VirtualHost, error: StoreError): void;
+  onSpawn(host: VirtualHost, key: string, action: AgentAction, origin: Origin): void;
   onAnswer(host: VirtualHost, id: number, answer: { readonly result: unknown } | { readonly error: { readonly code: string } }): void;
   onFatal(host: VirtualHost, error: unknown): void;
   fence(by: VirtualHost, action: AgentAction): { readonly takesMs: number; readonly end: () => AgentOutcome };
@@ -54,10 +73,19 @@ export type Restart = {
   readonly finding: string;
 };
 
+/** What the world chooses for the nodes of its hosts. */
+export type CoreSetup = {
+  readonly core: CoreChoice;
+  readonly raftTiming: Pick<Timing, "heartbeatMs" | "electionMs">;
+  readonly nodeLossMs: number;
+  readonly snapshotLogBytes: number;
+};
+
 export type HostOptions = {
   readonly name: string;
   readonly member: MemberId;
   readonly time: VirtualTime;
+  readonly setup: CoreSetup;
   readonly random: Random;
   readonly selfFence: "reset" | "kill";
   readonly watchdogMs: number | null;
@@ -68,7 +96,8 @@ export type HostOptions = {
 /** One virtual machine: clock, disk, guardian, daemon and services. */
 export class VirtualHost {
   readonly name: string;
-  readonly member: MemberId;
+  /** Changes when the store was lost: the old id must never speak again (RAFT.md §6). */
+  member: MemberId;
   readonly clock: HostClock;
   readonly disk: SimulatedDisk;
   readonly services: VirtualServices;
@@ -79,8 +108,15 @@ export class VirtualHost {
   daemon: VirtualProcess | null = null;
   shell: NodeShell | null = null;
   memory = new GuardianMemory();
+  /** Watches of this start of the daemon. */
+  hub: WatchHub | null = null;
+  /** The policy worker takes this much longer for everything it is asked, milliseconds. */
+  plannerDelayMs = 0;
+  #planner: { post(message: ToPlanner): void } | null = null;
   #boots = 0;
   #starts = 0;
+  /** The store has never been opened under this member id. */
+  #fresh = true;
   #link = 0;
   /** Which members this daemon knows about. */
   configuration: Configuration | null = null;
@@ -101,8 +137,10 @@ export class VirtualHost {
         }),
       syncMs: { min: 0, max: 2 },
     });
-    this.services = new VirtualServices(seededRandom(options.random.nextUint32()), (resource, active) =>
-      options.events.onService(this, resource, active),
+    this.services = new VirtualServices(
+      seededRandom(options.random.nextUint32()),
+      (resource, active) => options.events.onService(this, resource, active),
+      (resource, promoted) => options.events.onPromoted(this, resource, promoted),
     );
   }
 
@@ -153,11 +191,9 @@ export class VirtualHost {
       fence: (action: AgentAction) => events.fence(this, action),
       toDaemon: (link: number, message: FromGuardian) => this.#fromGuardian(link, message),
       closeLink: () => {},
-      onSpawn: (
-        key: string,
-        action: AgentAction,
-        order: { readonly origin: { readonly incarnation: Incarnation; readonly term: number; readonly index: number } | null } | null,
-      ) => events.onSpawn(this, key, action, order?.origin ?? null),
+      onSpawn: (key: string, action: AgentAction, order: { readonly origin: Origin } | null) =>
+        events.onSpawn(this, key, action, order?.origin ?? null),
+      onEnd: (key: string, action: AgentAction, outcome: AgentOutcome) => events.onEnd(this, key, action, outcome),
       onReset: (reason: string) => events.onReset(this, reason),
       log: (level: string, message: string) => {
         if (level === "error" || level === "warn") events.trace(this.name, `guardian: ${message}`);
@@ -182,8 +218,28 @@ export class VirtualHost {
     this.#starts += 1;
     this.#options.events.onPromise();
     void this.#open(process).catch((error: unknown) => {
-      if (this.daemon === process) this.#options.events.onFatal(this, error);
+      if (this.daemon === process) this.#fatal(error);
     });
+  }
+
+  /** A disk that fails ends the daemon, as it should (RAFT.md §6); anything else is a finding. */
+  #fatal(error: unknown): void {
+    const { events } = this.#options;
+    if (!(error instanceof StoreError) || error.detail.code !== "STORE_FAILED") {
+      events.onFatal(this, error);
+      return;
+    }
+    this.killDaemon();
+    events.onDiskFailed(this, error);
+  }
+
+  /** A new disk under a new member id: what the old one promised nobody knows any more. The daemon does not run. */
+  async reborn(member: MemberId): Promise<void> {
+    this.disk.wipe();
+    this.member = member;
+    this.configuration = null;
+    this.#fresh = true;
+    await this.found(null);
   }
 
   killDaemon(): void {
@@ -193,6 +249,8 @@ export class VirtualHost {
     this.daemon = null;
     this.shell?.close();
     this.shell = null;
+    this.hub?.close();
+    this.hub = null;
     this.disk.kill();
     this.guardian?.closed(this.#link);
   }
@@ -202,10 +260,21 @@ export class VirtualHost {
     this.#toDaemon(event);
   }
 
+  /** Does something to the core that no event of the node does, and lets the node take what comes of it. */
+  inject(work: (core: NodeShell["core"]) => void): void {
+    const { daemon } = this;
+    daemon?.run(() => {
+      if (this.daemon !== daemon || this.shell === null) return;
+      work(this.shell.core);
+      this.shell.deliver({ kind: "tick" });
+    });
+  }
+
   #toDaemon(event: NodeEvent): void {
     const { daemon } = this;
     daemon?.run(() => {
-      if (this.daemon === daemon) this.shell?.deliver(event);
+      if (this.daemon !== daemon || this.shell === null) return;
+      this.shell.deliver(event);
     });
   }
 
@@ -215,12 +284,18 @@ export class VirtualHost {
   }
 
   async #open(process: VirtualProcess): Promise<void> {
-    const { events, random } = this.#options;
+    const { events, random, setup } = this.#options;
     const opened = await openRaftStore<Proposal>(this.#storeOptions());
     if (!process.alive) return;
-    if (opened.kind !== "opened") throw new Error(`the store is ${opened.kind}`);
+    if (opened.kind !== "opened") {
+      this.daemon = null;
+      process.kill();
+      events.onAmnesia(this, opened.kind === "amnesia" ? opened.reasons : ["the store is empty"]);
+      return;
+    }
     const { loaded, store } = opened;
-    const { restored } = loaded;
+    const careless = this.#options.seededFault === "chain-check-skipped";
+    const restored = careless ? { ...loaded.restored, recovering: false } : loaded.restored;
     const bytes = restored.snapshot === null ? null : await store.loadSnapshot();
     if (!process.alive) return;
     const terms = new Map(restored.entries.map((entry) => [entry.index as number, entry.term as number]));
@@ -231,8 +306,12 @@ export class VirtualHost {
       first: restored.mark.index + 1,
       last: restored.entries.at(-1)?.index ?? restored.mark.index,
       terms,
-      finding: loaded.finding.kind,
+      finding: careless ? "clean" : loaded.finding.kind,
     });
+    const fresh = this.#fresh;
+    this.#fresh = false;
+    const state = bytes === null ? emptyState() : snapshotCodec.decode(bytes);
+    this.hub = new WatchHub(state.index);
     const shell = createNodeShell(
       {
         node: this.name,
@@ -242,25 +321,31 @@ export class VirtualHost {
         startMs: Math.floor(this.clock.nowMs()),
         random: seededRandom(random.nextUint32()),
         restored,
-        state: bytes === null ? emptyState() : snapshotCodec.decode(bytes),
+        state,
         sizeOf: sizeOfProposal,
-        createRaft: probedRaft(
-          {},
-          {
-            onTouched: () => events.onTouched(this),
-            onReady: (_, owesWrite) => {
-              if (owesWrite) events.onPromise();
-            },
+        raftTiming: setup.raftTiming,
+        timing: { nodeLossMs: setup.nodeLossMs },
+        snapshotLogBytes: setup.snapshotLogBytes,
+        createRaft: probedRaft(setup.core, {
+          onMessage: (from, message) => events.onDeliver(this, from, message as Message<Proposal>),
+          onTouched: () => events.onTouched(this),
+          onReady: (ready, owesWrite) => {
+            if (owesWrite) events.onPromise();
+            if (ready.commit.length > 0) events.onEntries(this, ready.commit as readonly Entry<Proposal>[]);
+            if (ready.reads.length > 0) events.onReads(this, ready.reads);
           },
-        ),
-        ...(this.#starts === 1 ? { restartWait: false } : {}),
+        }),
+        ...(fresh ? { restartWait: false } : {}),
       },
       this.#adapters(process, this.#watched(store)),
     );
     this.shell = shell;
     shell.start();
     this.#connectGuardian();
-    this.#options.time.after(1, "planner up", () => process.run(() => shell.deliver({ kind: "plannerStarted" })));
+    this.#planner = null;
+    this.#options.time.after(1, "planner up", () => {
+      if (process.alive) this.startPlanner();
+    });
   }
 
   #watched(store: RaftStore<Proposal>): RaftStore<Proposal> {
@@ -273,17 +358,22 @@ export class VirtualHost {
           seededFault === "vote-not-persisted" && write.hard !== null ? { ...write, hard: { ...write.hard, vote: null } } : write;
         events.onSave(this, write);
         if (seededFault === "uncommitted-intent") this.#runUncommitted(write);
-        const saved = store.save(kept);
+        const saved = store.save(kept).then(() => events.onStored(this, write));
         if (seededFault !== "ack-before-sync") return saved;
         void saved.catch(() => {});
         return Promise.resolve();
+      },
+      takeSnapshot: (meta, bytes) => {
+        events.onPromise();
+        const poor = seededFault === "snapshot-without-configuration" ? { ...meta, configuration: emptyConfiguration() } : meta;
+        events.onSnapshot(this, poor, bytes);
+        return store.takeSnapshot(poor, bytes);
       },
     };
   }
 
   #adapters(process: VirtualProcess, store: RaftStore<Proposal>): Parameters<typeof createNodeShell>[1] {
     const { events, time } = this.#options;
-    const planner = this.#planner(process);
     const say = (message: Parameters<VirtualGuardian["say"]>[1]): void => {
       const link = this.#link;
       time.after(0.1, "guardian message", () => {
@@ -314,7 +404,7 @@ export class VirtualHost {
         release: () => say({ kind: "release" }),
         selfFence: (reason) => say({ kind: "self-fence", reason }),
       },
-      planner,
+      planner: { post: (message) => this.#planner?.post(message) },
       snapshots: snapshotCodec,
       log: {
         error: (_, message) => events.trace(this.name, `error: ${message}`),
@@ -323,27 +413,34 @@ export class VirtualHost {
         debug: () => {},
       },
       onAnswer: (id, answer) => events.onAnswer(this, id, answer),
-      onWatch: () => {},
+      onWatch: (event, index) => this.hub?.push(event, index),
       onStop: () => this.killDaemon(),
-      onFatal: (error) => events.onFatal(this, error),
+      onFatal: (error) => this.#fatal(error),
     };
   }
 
-  #planner(process: VirtualProcess): { post(message: ToPlanner): void } {
+  losePlanner(reason: string): void {
+    this.#planner = null;
+    this.deliver({ kind: "plannerLost", reason });
+  }
+
+  startPlanner(): void {
+    const { daemon } = this;
+    if (daemon === null || this.shell === null || this.#planner !== null) return;
     const { events, time, random } = this.#options;
     const planner = virtualPlanner({
       time,
       random,
-      process,
+      process: daemon,
       schedule: (cib, nowMs, hash) => events.schedule(cib, nowMs, hash),
-      onAnswer: (message) => this.shell?.deliver({ kind: "planner", message }),
-    });
-    return {
-      post: (message) => {
-        if (message.kind === "applied") events.onEntries(this, message.entries);
-        planner.post(message);
+      delayMs: () => this.plannerDelayMs,
+      // What a dead worker was asked is lost.
+      onAnswer: (message) => {
+        if (planner === this.#planner) this.shell?.deliver({ kind: "planner", message });
       },
-    };
+    });
+    this.#planner = planner;
+    this.deliver({ kind: "plannerStarted" });
   }
 
   #connectGuardian(): void {
@@ -388,7 +485,7 @@ export class VirtualHost {
 }
 
 /** The store's methods as plain functions: it has private fields, so a spread alone would lose its `this`. */
-function bound(store: RaftStore<Proposal>, onPromise: () => void): Omit<RaftStore<Proposal>, "identity" | "save"> {
+function bound(store: RaftStore<Proposal>, onPromise: () => void): Omit<RaftStore<Proposal>, "identity" | "save" | "takeSnapshot"> {
   const told = <T>(work: Promise<T>): Promise<T> => {
     onPromise();
     return work;
@@ -396,7 +493,6 @@ function bound(store: RaftStore<Proposal>, onPromise: () => void): Omit<RaftStor
   return {
     keepChunks: (chunks) => told(store.keepChunks(chunks)),
     verifySnapshot: (meta) => told(store.verifySnapshot(meta)),
-    takeSnapshot: (meta, bytes) => told(store.takeSnapshot(meta, bytes)),
     loadSnapshot: () => told(store.loadSnapshot()),
     compact: (to) => told(store.compact(to)),
     readSnapshot: (last, offset, length) => told(store.readSnapshot(last, offset, length)),

@@ -11,14 +11,16 @@ export function virtualPlanner(options: {
   readonly random: Random;
   readonly process: VirtualProcess;
   readonly schedule: Schedule;
+  /** What it takes longer for everything at present, milliseconds; absent: nothing. */
+  readonly delayMs?: () => number;
   readonly onAnswer: (message: FromPlanner) => void;
 }): { post(message: ToPlanner): void } {
-  const { time, random, process, schedule, onAnswer } = options;
+  const { time, random, process, schedule, onAnswer, delayMs = () => 0 } = options;
   const planner = new Planner({ schedule, hash, elapsedMs: () => 0 });
   let freeAtMs = 0;
   return {
     post: (message) => {
-      freeAtMs = Math.max(freeAtMs, time.nowMs) + 0.2 + random.fraction() * 3;
+      freeAtMs = Math.max(freeAtMs, time.nowMs) + 0.2 + random.fraction() * 3 + delayMs();
       time.at(freeAtMs, "planner", () => {
         if (!process.alive) return;
         for (const answer of planner.handle(message)) time.after(0.2, "planner answer", () => process.run(() => onAnswer(answer)));

@@ -1,7 +1,10 @@
-import { type CreateRaft, createRaft, type RaftCore, type RaftOptions, type Ready } from "../../core/raft/index.ts";
+import type { MemberId } from "../../core/base/index.ts";
+import { type CreateRaft, createRaft, type Message, type RaftCore, type RaftOptions, type Ready } from "../../core/raft/index.ts";
 
 /** What the world hears of a core: the production core itself is left as it is. */
 export type ProbeEvents = {
+  /** The core takes a message in. */
+  onMessage(from: MemberId, message: Message<unknown>): void;
   /** The core was fed or asked: what it shows may have changed. */
   onTouched(): void;
   /** It handed out a batch; `owesWrite`: promises of the shell will follow. */
@@ -19,6 +22,7 @@ export function probedRaft(choice: CoreChoice, events: ProbeEvents): CreateRaft 
       step: (input) => {
         // Heartbeats are most of what arrives, and what they change comes out of `ready`.
         if (input.kind !== "message") events.onTouched();
+        else events.onMessage(input.from, input.message);
         core.step(input);
       },
       ready: () => {

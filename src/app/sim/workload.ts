@@ -1,72 +1,77 @@
-import { type ConfigurationEdit, canonicalText, type Element, element, renderConfiguration } from "../../core/cib/index.ts";
+import { type Random, seededRandom } from "../../core/base/index.ts";
+import { canonicalText, element, renderConfiguration } from "../../core/cib/index.ts";
+import { mayChangeMembers } from "./damage.ts";
 import type { VirtualHost } from "./host.ts";
 import { Violation } from "./invariant.ts";
-import type { World } from "./world.ts";
+import type { PlannedEvent } from "./plan.ts";
+import { Registers } from "./registers.ts";
+import { nvpairs, put, RESOURCES } from "./services.ts";
+import { Sessions } from "./sessions.ts";
+import { Watchers } from "./watchers.ts";
+import type { Answer, World } from "./world.ts";
 
-export const RESOURCES = ["web", "db", "vip"] as const;
-
-function nvpairs(owner: string, values: Readonly<Record<string, string>>): readonly Element[] {
-  return Object.entries(values).map(([name, value]) => element("nvpair", { id: `${owner}-${name}`, name, value }));
-}
-
-function put(section: ConfigurationEdit["section"], after: Element): ConfigurationEdit {
-  return { section, id: after.attributes["id"] ?? "", before: null, after };
-}
-
-/** One service asks for a longer stop than guardians give of their own, so that the bound of its node moves with it. */
-function primitive(id: string, monitorMs: number): Element {
-  const operations = [
-    { name: "start", interval: "0s", timeout: "5s" },
-    { name: "stop", interval: "0s", timeout: id === "db" ? "6s" : "2s" },
-    { name: "monitor", interval: `${monitorMs}ms`, timeout: "5s" },
-  ];
-  const ops = operations.map(({ name, interval, timeout }) => element("op", { id: `${id}-${name}-${interval}`, name, interval, timeout }));
-  return element("primitive", { id, class: "ocf", provider: "quorate", type: "dummy" }, [element("operations", {}, ops)]);
-}
-
-/** The cluster's first configuration: exclusive services, and a device that can switch every node, if there is one. */
-export function firstConfiguration(nodes: readonly string[], hasDevice: boolean): readonly ConfigurationEdit[] {
-  const options = { "stonith-enabled": "true", "no-quorum-policy": "stop", "migration-threshold": "3" };
-  const edits = [put("crm_config", element("cluster_property_set", { id: "sim-options" }, nvpairs("sim-options", options)))];
-  for (const [at, id] of RESOURCES.entries()) edits.push(put("resources", primitive(id, 1_000 + 500 * at)));
-  if (hasDevice) {
-    const values = nvpairs("fence-params", { pcmk_host_list: nodes.join(" "), pcmk_host_check: "static-list" });
-    const device = element("primitive", { id: "fence", class: "stonith", type: "fence_sim" }, [
-      element("instance_attributes", { id: "fence-params" }, values),
-    ]);
-    edits.push(put("resources", device));
-  }
-  return edits;
-}
+type Deed = { readonly name: string; readonly weight: number; readonly act: (host: VirtualHost, draw: Random) => void };
 
 /**
- * What operators do meanwhile. Each write is an object of its own, so that an acknowledged one must be there in the end;
- * a write without an answer may be there or not, and never twice.
+ * What operators and programs do meanwhile. Each write is an object of its own, so that an acknowledged one must be there
+ * in the end; a write without an answer may be there or not, and never twice.
  */
 export class Workload {
+  readonly registers: Registers;
   readonly #world: World;
+  readonly #sessions: Sessions;
+  readonly #watchers: Watchers;
   readonly #acknowledged = new Set<string>();
   readonly #refused = new Set<string>();
+  readonly #deeds: readonly Deed[];
+  readonly #weights: number;
   #count = 0;
   readonly stats = { asked: 0, acknowledged: 0, refused: 0 };
 
   constructor(world: World) {
     this.#world = world;
+    this.registers = new Registers(world);
+    this.#sessions = new Sessions(world);
+    this.#watchers = new Watchers(world);
+    this.#deeds = this.#list();
+    this.#weights = this.#deeds.reduce((sum, { weight }) => sum + weight, 0);
   }
 
-  /** One action of an operator at a random live node. */
-  act(): void {
-    const { random, hosts } = this.#world;
-    const live = hosts.filter((host) => host.shell !== null);
-    const host = live[random.below(Math.max(1, live.length))];
+  /** One action at a random live node. */
+  act(event: PlannedEvent): void {
+    const draw = seededRandom(event.seed);
+    const live = this.#world.hosts.filter((host) => host.shell !== null);
+    const host = live[draw.below(Math.max(1, live.length))];
     if (host === undefined) return;
-    const draw = random.fraction();
-    if (draw < 0.6) this.#write(host);
-    else if (draw < 0.72) this.#standby(host);
-    else if (draw < 0.78) this.#transfer();
-    else if (draw < 0.84) this.#votes(host);
-    else if (draw < 0.92) this.#world.request(host, "resource.cleanup", { force: true }, () => {});
-    else this.#world.request(host, "cib.get", { section: "configuration" }, (answer) => this.#read(answer));
+    let pick = draw.below(this.#weights);
+    const deed = this.#deeds.find(({ weight }) => {
+      pick -= weight;
+      return pick < 0;
+    });
+    if (deed === undefined) return;
+    this.#world.trace.add(this.#world.time.nowMs, "work", `${event.name}: ${deed.name} (${host.name})`);
+    deed.act(host, draw);
+  }
+
+  #list(): readonly Deed[] {
+    const ask = (host: VirtualHost, method: string, params: unknown): void => this.#world.request(host, method, params, () => {});
+    const any = (draw: Random): VirtualHost => this.#world.hosts[draw.below(this.#world.hosts.length)] as VirtualHost;
+    const resource = (draw: Random): string => RESOURCES[draw.below(RESOURCES.length)] ?? "web";
+    return [
+      { name: "write", weight: 16, act: (host) => this.#write(host) },
+      { name: "register", weight: 24, act: (host, draw) => this.registers.act(host, draw) },
+      { name: "session", weight: 12, act: (host, draw) => this.#sessions.act(host, draw) },
+      { name: "watch", weight: 6, act: (host, draw) => this.#watchers.act(host, draw) },
+      { name: "read", weight: 4, act: (host) => this.#world.request(host, "cib.get", {}, (answer) => this.#read(answer)) },
+      { name: "standby", weight: 6, act: (host, draw) => ask(host, "node.standby", { node: any(draw).name, on: draw.fraction() < 0.4 }) },
+      { name: "cleanup", weight: 4, act: (host) => ask(host, "resource.cleanup", {}) },
+      { name: "target-role", weight: 4, act: (host, draw) => this.#role(host, resource(draw), draw) },
+      { name: "transfer", weight: 3, act: (host, draw) => ask(this.#world.leader() ?? host, "cluster.transfer", { node: any(draw).name }) },
+      { name: "votes", weight: 3, act: (host, draw) => this.#votes(host, any(draw), draw.below(4)) },
+      { name: "detach", weight: 2, act: (host, draw) => this.#restart(host, draw) },
+      { name: "fence", weight: 1, act: (host, draw) => ask(host, "node.fence", { node: any(draw).name }) },
+      { name: "remove", weight: 1, act: (host, draw) => this.#remove(host, any(draw), draw) },
+    ];
   }
 
   #write(host: VirtualHost): void {
@@ -74,7 +79,6 @@ export class Workload {
     const id = `write-${this.#count}`;
     const edit = put("crm_config", element("cluster_property_set", { id, score: "-1" }, nvpairs(id, { "sim-value": id })));
     this.stats.asked += 1;
-    // What was acknowledged before this read began must be in what it returns; see `#read`.
     this.#world.request(host, "config.commit", { edits: [edit] }, (answer) => {
       if ("result" in answer) {
         this.stats.acknowledged += 1;
@@ -86,7 +90,7 @@ export class Workload {
     });
   }
 
-  #read(answer: { readonly result: unknown } | { readonly error: unknown }): void {
+  #read(answer: Answer): void {
     if (!("result" in answer)) return;
     const text = JSON.stringify(answer.result);
     for (const id of this.#refused) {
@@ -94,51 +98,93 @@ export class Workload {
     }
   }
 
-  #standby(host: VirtualHost): void {
-    const { random, hosts } = this.#world;
-    const target = hosts[random.below(hosts.length)];
-    if (target === undefined) return;
-    this.#world.request(host, "node.standby", { node: target.name, on: random.fraction() < 0.4 }, () => {});
-  }
-
-  /** Leadership goes where somebody wants it, the witness and members that lag included: they are refused. */
-  #transfer(): void {
-    const { random, hosts } = this.#world;
-    const target = hosts[random.below(hosts.length)];
-    const leader = this.#world.leader();
-    if (target !== undefined && leader !== null) this.#world.request(leader, "cluster.transfer", { node: target.name }, () => {});
+  /** Stops a resource by configuration, or lets it run again. */
+  #role(host: VirtualHost, resource: string, draw: Random): void {
+    const before = host.shell?.core.state.sections.resources.objects.get(resource)?.element;
+    if (before === undefined) return;
+    const children = before.children.filter((child) => child.name !== "meta_attributes");
+    const meta = element("meta_attributes", { id: `${resource}-meta` }, nvpairs(`${resource}-meta`, { "target-role": "Stopped" }));
+    const after = element("primitive", before.attributes, draw.below(2) === 0 ? children : [meta, ...children]);
+    const edit = { section: "resources", id: resource, before: canonicalText(before), after };
+    this.#world.request(host, "config.commit", { edits: [edit] }, () => {});
   }
 
   /** Weighted votes, demotion to learner and back, always joint. */
-  #votes(host: VirtualHost): void {
-    const { random, hosts } = this.#world;
-    const target = hosts[random.below(hosts.length)];
-    if (target !== undefined) this.#world.request(host, "cluster.votes", { node: target.name, votes: random.below(4) }, () => {});
+  #votes(host: VirtualHost, target: VirtualHost, votes: number): void {
+    if (!mayChangeMembers(this.#world)) return;
+    this.#world.request(host, "cluster.votes", { node: target.name, votes }, () => {});
+  }
+
+  /** A planned restart of the daemon: it says so first, and its guardian keeps what runs. */
+  #restart(host: VirtualHost, draw: Random): void {
+    const downMs = 50 + draw.below(3_000);
+    this.#world.request(host, "node.detach", { node: host.name, seconds: 10 }, (answer) => {
+      if ("result" in answer) this.#world.time.after(1, "planned restart", () => this.#world.crashDaemon(host, downMs));
+    });
+  }
+
+  /** A member is taken out, and its machine comes back as a new one. */
+  #remove(host: VirtualHost, target: VirtualHost, draw: Random): void {
+    const world = this.#world;
+    if (world.hosts.length < 3 || !mayChangeMembers(world)) return;
+    const afterMs = draw.below(3_000);
+    world.request(host, "cluster.remove", { node: target.name, force: true }, (answer) => {
+      if (!("result" in answer)) return;
+      target.powerOff();
+      world.replace(target, afterMs);
+    });
   }
 
   /** The operators put everything back, so that all services can run. */
   async finish(): Promise<void> {
-    const { hosts } = this.#world;
-    for (const target of hosts) {
-      for (let attempt = 0; ; attempt += 1) {
-        const host = this.#world.leader() ?? hosts[0];
-        if (host === undefined) return;
-        try {
-          await this.#world.ask(host, "cluster.promote", { node: target.name });
-          if (!this.#world.isWitness(target)) await this.#world.ask(host, "node.standby", { node: target.name, on: false });
-          await this.#world.ask(host, "resource.cleanup", { force: true });
-          break;
-        } catch (error) {
-          if (attempt >= 5 || error instanceof Violation) throw error;
-        }
-      }
+    const world = this.#world;
+    for (const host of world.hosts) {
+      // Taken out for good, or half-way (the node forgotten, the member left): the machine comes back as a new member.
+      const removed = host.shell?.core.raftStatus.removed === true || !world.replica.nodes.has(host.name);
+      if (!removed) continue;
+      host.powerOff();
+      world.replace(host, 100);
     }
+    await world.until("every member is back", REJOIN_MS, () => world.hosts.every((host) => isBack(world, host)));
+    for (const target of world.hosts) {
+      const { votes, witness } = world.planOf(target);
+      await world.insist("cluster.votes", { node: target.name, votes: witness ? Math.max(1, votes) : votes });
+      if (!witness) await world.insist("node.standby", { node: target.name, on: false });
+    }
+    await world.insist("resource.cleanup", {});
+    for (const resource of RESOURCES) await this.#startAgain(resource);
+    this.#watchers.close();
   }
 
-  /** No acknowledged change lost, no refused one done (RAFT.md §10 C2). */
+  async #startAgain(resource: string): Promise<void> {
+    const before = this.#world.replica.sections.resources.objects.get(resource)?.element;
+    if (before === undefined || !before.children.some(({ name }) => name === "meta_attributes")) return;
+    const after = element(
+      "primitive",
+      before.attributes,
+      before.children.filter(({ name }) => name !== "meta_attributes"),
+    );
+    await this.#world.insist("config.commit", { edits: [{ section: "resources", id: resource, before: canonicalText(before), after }] });
+  }
+
+  /** No acknowledged change lost, no refused one done (RAFT.md §10 C2); reads and writes were linearizable (C1). */
   check(): void {
     const present = canonicalText(renderConfiguration(this.#world.replica));
     for (const id of this.#acknowledged) if (!present.includes(`"${id}"`)) throw new Violation("C2", `${id} was acknowledged and is gone`);
     for (const id of this.#refused) if (present.includes(`"${id}"`)) throw new Violation("C2", `${id} was refused and is there`);
+    this.registers.check();
+    this.#watchers.check();
   }
+}
+
+/** A member whose store was lost needs its old self fenced or proven stopped before it is let in; milliseconds. */
+const REJOIN_MS = 60_000;
+
+/** Runs, repeats what the leader has, and belongs to the cluster under its present id. */
+function isBack(world: World, host: VirtualHost): boolean {
+  const status = host.shell?.core.raftStatus;
+  const leader = world.leader()?.shell?.core.raftStatus;
+  if (status === undefined || leader === undefined || status.recovering) return false;
+  const known = leader.configuration.voters.has(host.member) || leader.configuration.learners.has(host.member);
+  return known && world.replica.nodes.get(host.name)?.membership === "online";
 }

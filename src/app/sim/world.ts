@@ -1,22 +1,20 @@
 import { type MemberId, memberId, type Random, seededRandom } from "../../core/base/index.ts";
-import { apply, applyEmpty, type CibState, emptyState, type Proposal } from "../../core/cib/index.ts";
-import type { PlannerEntry, Schedule } from "../../core/controller/index.ts";
+import { apply, applyEmpty, type CibState, type Command, emptyState, type Proposal } from "../../core/cib/index.ts";
+import type { Schedule } from "../../core/controller/index.ts";
 import type { AgentAction, AgentOutcome } from "../../core/ports/index.ts";
-import { bootstrap, type Message } from "../../core/raft/index.ts";
+import { bootstrap, type Entry, type Message, type ReadOutcome } from "../../core/raft/index.ts";
 import { exited } from "./agents.ts";
-import { type HostEvents, type SeededFault, VirtualHost } from "./host.ts";
+import { type CoreSetup, type HostEvents, VirtualHost } from "./host.ts";
 import { type AppliedCommand, type Invariant, Violation } from "./invariant.ts";
 import { VirtualNetwork } from "./network.ts";
+import type { MemberPlan, RunPlan } from "./plan.ts";
+import { coreFaults, type SeededFault } from "./seeded-faults.ts";
 import { textOf } from "./text-of.ts";
 import { VirtualTime } from "./time.ts";
 import type { Trace } from "./trace.ts";
 
 export type WorldOptions = {
-  readonly seed: number;
-  readonly size: number;
-  /** The last host is a witness. */
-  readonly witness: boolean;
-  readonly selfFence: "reset" | "kill";
+  readonly plan: RunPlan;
   readonly watchdogMs: number | null;
   readonly seededFault: SeededFault | null;
   readonly schedule: Schedule;
@@ -31,6 +29,10 @@ export type FenceWeather = { readonly fails: number; readonly hangs: number; rea
 
 /** A request that nobody answers within this virtual time is given up, milliseconds. */
 const ANSWER_MS = 30_000;
+/** A joining that nobody answers within this time begins anew, milliseconds. */
+const JOIN_AGAIN_MS = 20_000;
+/** States of the past that are kept, to hold snapshots against them. */
+const STATES_KEPT = 2_048;
 
 /** The virtual machines, what connects them, and everything the invariants look at. */
 export class World {
@@ -39,17 +41,30 @@ export class World {
   readonly trace: Trace;
   readonly hosts: VirtualHost[] = [];
   readonly network: VirtualNetwork;
+  readonly plan: RunPlan;
   fenceWeather: FenceWeather = { fails: 0, hangs: 0, silent: 0, takesMs: 100 };
   /** The policy engine throws while this is set. */
   policyBroken = false;
+  /** How long writes stopped when the leader crashed at the end (L5), milliseconds; null: it was not tried. */
+  outageMs: number | null = null;
+  /** The one member whose disk has lied or was lost, until it is whole again: more at once are outside of the model. */
+  damaged: VirtualHost | null = null;
+  /** When an operator last asked for other votes or members. */
+  changeAskedMs = Number.NEGATIVE_INFINITY;
   readonly #options: WorldOptions;
   readonly #byMember = new Map<number, VirtualHost>();
   readonly #answers = new Map<number, (answer: Answer) => void>();
+  /** Indexes of the commands that changed something. */
+  readonly changed = new Set<number>();
+  readonly #states = new Map<number, CibState>();
+  readonly #reads = new Map<number, (outcome: ReadOutcome) => void>();
   readonly #proposals = new Map<number, string>();
   readonly #waiting = new Map<number, Proposal | null>();
   #replica: CibState = emptyState();
   #nextRequest = 1;
   #violation: Violation | null = null;
+  /** Hosts that are about to be joined anew. */
+  readonly #replaced = new Set<VirtualHost>();
   /** Hosts whose core was fed since the invariants last looked. */
   readonly #touched = new Set<VirtualHost>();
   #unsettled = false;
@@ -57,12 +72,12 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    this.plan = options.plan;
     this.trace = options.trace;
-    this.random = seededRandom(options.seed);
-    this.network = new VirtualNetwork(this.time, seededRandom(this.random.nextUint32()), (from, to, message) =>
-      this.#arrive(from, to, message),
-    );
-    for (let at = 1; at <= options.size; at += 1) this.#addHost(`n${at}`);
+    this.random = seededRandom(options.plan.seed);
+    const arrive = (from: MemberId, to: MemberId, message: Message<Proposal>): void => this.#arrive(from, to, message);
+    this.network = new VirtualNetwork(this.time, seededRandom(this.random.nextUint32()), arrive, options.plan.rings);
+    options.plan.members.forEach((_, at) => void this.#addHost(`n${at + 1}`));
   }
 
   /** The committed state as the log gives it. */
@@ -79,8 +94,17 @@ export class World {
     throw this.#violation;
   }
 
+  planOf(host: VirtualHost): MemberPlan {
+    return this.plan.members[this.hosts.indexOf(host)] ?? { votes: 1, witness: false };
+  }
+
   isWitness(host: VirtualHost): boolean {
-    return this.#options.witness && host === this.hosts.at(-1);
+    return this.planOf(host).witness;
+  }
+
+  /** The committed state at an index, while it is kept; undefined: not there yet, or long ago. */
+  stateAt(index: number): CibState | undefined {
+    return this.#states.get(index);
   }
 
   leader(): VirtualHost | null {
@@ -100,7 +124,11 @@ export class World {
     await this.until("the first leader", 10_000, () => this.leader() === first);
     await this.ask(first, "internal.create", { clusterId: "00000000000000aa", name: "sim" });
     for (const host of others) await this.#join(host, first);
-    await this.until("all members vote and are online", 30_000, () => this.#allOnline());
+    await this.until("all members are online", 30_000, () => this.#allOnline());
+    for (const host of this.hosts) {
+      const { votes } = this.planOf(host);
+      if (votes !== 1) await this.insist("cluster.votes", { node: host.name, votes });
+    }
   }
 
   /** Sends a request to a host and runs the world until it is answered. */
@@ -115,11 +143,47 @@ export class World {
     return given.result;
   }
 
+  /** The same as often as it takes, within reason, at whoever leads. */
+  async insist(method: string, params: unknown): Promise<void> {
+    for (let attempt = 0; ; attempt += 1) {
+      const host = this.leader() ?? this.hosts[0];
+      if (host === undefined) return;
+      try {
+        await this.ask(host, method, params);
+        return;
+      } catch (error) {
+        if (attempt >= 10 || error instanceof Violation) throw error;
+        await this.advance(this.time.nowMs + 1_000);
+      }
+    }
+  }
+
   request(host: VirtualHost, method: string, params: unknown, then: (answer: Answer) => void): void {
     const id = this.#nextRequest;
     this.#nextRequest += 1;
     this.#answers.set(id, then);
     host.deliver({ kind: "request", id, method, params });
+  }
+
+  /** A read of the core beside those of the API; `lease`: the host's clock may answer it (RAFT.md §2 feature 17). */
+  read(host: VirtualHost, lease: boolean, then: (outcome: ReadOutcome) => void): void {
+    const context = -this.#nextRequest;
+    this.#nextRequest += 1;
+    this.#reads.set(context, then);
+    host.inject((core) => {
+      const nowMs = Math.floor(host.clock.nowMs());
+      core.raft.step(lease ? { kind: "readIndex", context, nowMs } : { kind: "readIndex", context });
+    });
+  }
+
+  /** A client's command under a session, handed to the core of a host; what became of it the log says. */
+  proposeAs(host: VirtualHost, origin: Proposal["origin"], command: Command): void {
+    const context = -this.#nextRequest;
+    this.#nextRequest += 1;
+    host.inject((core) => {
+      const atMs = Math.floor(host.clock.wallMs());
+      core.raft.step({ kind: "propose", context, commands: [{ atMs, origin, command }] });
+    });
   }
 
   /** Lets time pass, event by event; after each the promises of the event settle and all invariants are looked at. */
@@ -141,11 +205,11 @@ export class World {
     }
   }
 
-  async until(what: string, limitMs: number, holds: () => boolean): Promise<void> {
+  async until(what: string, limitMs: number, holds: () => boolean, id = "LIVENESS"): Promise<void> {
     const endMs = this.time.nowMs + limitMs;
     await this.advance(endMs, holds);
     if (!holds())
-      throw new Violation("LIVENESS", `${what} did not come within ${limitMs} ms (at ${this.time.nowMs.toFixed(0)} ms); ${this.summary()}`);
+      throw new Violation(id, `${what} did not come within ${limitMs} ms (at ${this.time.nowMs.toFixed(0)} ms); ${this.summary()}`);
   }
 
   /** Where everybody stands, for a report. */
@@ -154,27 +218,45 @@ export class World {
     const rows = this.hosts.map(({ name, shell, services }) => {
       const raft = shell?.core.raftStatus;
       const membership = this.#replica.nodes.get(name)?.membership;
-      return `${name}: ${raft?.role ?? "down"} term ${raft?.term} index ${shell?.core.state.index} ${membership} runs ${[...services.active].join("+")}`;
+      const doubts = [raft?.recovering === true ? " recovering" : "", raft?.removed === true ? " removed" : ""].join("");
+      const place = `${raft?.role ?? "down"}${doubts} term ${raft?.term} log to ${raft?.last.index} applied ${shell?.core.state.index}`;
+      return `${name}: ${place} ${membership} runs ${[...services.active].join("+")}`;
     });
     const pending = [...intents.values()].map(({ key, task, resource, node }) => `${task} ${resource} ${node} (${key})`);
     return `${rows.join("; ")}; settled ${JSON.stringify(done)} changed ${changedAt} intents [${pending.join(", ")}] fencing ${fencing.size}`;
   }
 
   #addHost(name: string): void {
-    const { selfFence, watchdogMs, seededFault, time } = { ...this.#options, time: this.time };
-    const member = memberId(1_000_000 + this.random.below(1_000_000) * 10 + this.hosts.length);
+    const { watchdogMs, seededFault, plan } = this.#options;
     const host = new VirtualHost({
       name,
-      member,
-      time,
+      member: memberId(1),
+      time: this.time,
       random: seededRandom(this.random.nextUint32()),
-      selfFence,
+      setup: this.#setup(),
+      selfFence: plan.selfFence,
       watchdogMs,
       seededFault,
       events: this.#events(),
     });
     this.hosts.push(host);
+    host.member = this.#newMember(host);
+  }
+
+  #newMember(host: VirtualHost): MemberId {
+    const member = memberId(1_000_000 + this.random.below(1_000_000) * 10 + this.hosts.indexOf(host));
     this.#byMember.set(member, host);
+    return member;
+  }
+
+  #setup(): CoreSetup {
+    const { plan, seededFault } = this.#options;
+    return {
+      core: { leaseReads: plan.leaseReads, limits: { keepEntries: plan.keepEntries }, seededFaults: coreFaults(seededFault) },
+      raftTiming: { electionMs: plan.electionMs, heartbeatMs: Math.floor(plan.electionMs / 6) },
+      nodeLossMs: plan.nodeLossMs,
+      snapshotLogBytes: plan.snapshotLogBytes,
+    };
   }
 
   #events(): HostEvents {
@@ -197,14 +279,41 @@ export class World {
         each((invariant) => invariant.onRestored?.(this, host, facts));
         this.#tellLinks(host, "up");
       },
+      onDeliver: (host, from, message) => each((invariant) => invariant.onDeliver?.(this, host, from, message)),
+      onStored: (host, write) => each((invariant) => invariant.onStored?.(this, host, write)),
+      onSnapshot: (host, meta, bytes) => {
+        this.trace.add(this.time.nowMs, host.name, `snapshot at ${meta.last.index}, ${bytes.length} bytes`);
+        each((invariant) => invariant.onSnapshot?.(this, host, meta, bytes));
+      },
+      onReads: (_, reads) => {
+        for (const read of reads) {
+          const then = this.#reads.get(read.context);
+          this.#reads.delete(read.context);
+          then?.(read);
+        }
+      },
+      onEnd: (host, key, action, outcome) => each((invariant) => invariant.onEnd?.(this, host, key, action, outcome)),
+      onPromoted: (host, resource, promoted) => {
+        this.trace.add(this.time.nowMs, host.name, `${resource} ${promoted ? "promoted" : "demoted"}`);
+        each((invariant) => invariant.onPromoted?.(this, host, resource, promoted));
+      },
+      onAmnesia: (host, reasons) => {
+        this.trace.add(this.time.nowMs, host.name, `memory lost: ${reasons.join("; ")}`);
+        this.replace(host, 1_000 + this.random.below(4_000));
+      },
+      onDiskFailed: (host, error) => {
+        this.trace.add(this.time.nowMs, host.name, `daemon ended: ${error.message}`);
+        this.#tellLinks(host, "gone");
+        this.time.after(1_000, "daemon start", () => host.startDaemon());
+      },
       onService: (host, resource, active) => {
         this.trace.add(this.time.nowMs, host.name, `${resource} ${active ? "active" : "stopped"}`);
         each((invariant) => invariant.onService?.(this, host, resource, active));
       },
       onSpawn: (host, key, action, origin) => {
-        const { resource, operation, agentClass } = action;
+        const { resource, operation, agentClass, target } = action;
         if (operation !== "monitor") this.trace.add(this.time.nowMs, host.name, `${operation} ${resource} (${key})`);
-        each((invariant) => invariant.onSpawn?.(this, host, { key, resource, operation, agentClass, origin }));
+        each((invariant) => invariant.onSpawn?.(this, host, { key, resource, operation, agentClass, target, origin }));
       },
       onAnswer: (_, id, answer) => {
         const then = this.#answers.get(id);
@@ -233,11 +342,78 @@ export class World {
     this.time.after(downMs, "power on", () => host.powerOn());
   }
 
+  /** The policy worker dies and a new one is started; it knows nothing. */
+  restartPlanner(host: VirtualHost, afterMs: number): void {
+    host.losePlanner("killed by the simulator");
+    this.time.after(afterMs, "planner up", () => host.startPlanner());
+  }
+
   crashDaemon(host: VirtualHost, downMs: number): void {
     if (host.daemon === null) return;
     host.killDaemon();
     this.#tellLinks(host, "gone");
     this.time.after(downMs, "daemon start", () => host.startDaemon());
+  }
+
+  /** The member comes back with an empty store under a new id, as soon as a leader lets it in. */
+  replace(host: VirtualHost, afterMs: number): void {
+    if (this.#replaced.has(host)) return;
+    this.#replaced.add(host);
+    this.time.after(afterMs, "replace", () => {
+      this.#replaced.delete(host);
+      host.killDaemon();
+      const member = this.#newMember(host);
+      this.trace.add(this.time.nowMs, host.name, `an empty store, to join as member ${member}`);
+      this.#unsettled = true;
+      host.reborn(member).then(
+        () => this.#rejoin(host, member),
+        // The new disk may fail as any other does.
+        () => this.replace(host, 1_000),
+      );
+    });
+  }
+
+  #rejoin(host: VirtualHost, member: MemberId): void {
+    let over = false;
+    const again = (): void => {
+      if (over || host.member !== member) return;
+      over = true;
+      this.time.after(1_000 + this.random.below(1_000), "rejoin", () => this.#rejoin(host, member));
+    };
+    this.time.after(JOIN_AGAIN_MS, "rejoin", again);
+    const leader = this.leader();
+    if (leader === null || leader === host) {
+      again();
+      return;
+    }
+    const hash = (member * 7 + this.random.below(1_000_000)).toString(16).padStart(64, "0");
+    this.request(leader, "internal.token", { hash, lifeMs: 600_000 }, (given) => {
+      if ("error" in given || over) {
+        again();
+        return;
+      }
+      this.#admit(leader, host, hash, (admitted) => {
+        if ("error" in admitted || over) {
+          again();
+          return;
+        }
+        over = true;
+        host.powerOn();
+        host.startDaemon();
+      });
+    });
+  }
+
+  #admit(leader: VirtualHost, host: VirtualHost, tokenHash: string, then: (answer: Answer) => void): void {
+    const id = this.#nextRequest;
+    this.#nextRequest += 1;
+    this.#answers.set(id, then);
+    const addresses = [`${host.name}:1`];
+    leader.deliver({
+      kind: "admit",
+      id,
+      admission: { tokenHash, node: host.name, memberId: host.member, addresses, witness: this.isWitness(host) },
+    });
   }
 
   /** The host's kernel answers for its dead daemon, or the daemon is back: those who can reach it notice. */
@@ -249,7 +425,9 @@ export class World {
   }
 
   #arrive(from: MemberId, to: MemberId, message: Message<Proposal>): void {
-    this.#byMember.get(to)?.deliver({ kind: "message", from, message });
+    const host = this.#byMember.get(to);
+    // A frame for the member that lived here before is refused by its successor (RAFT.md §9).
+    if (host?.member === to) host.deliver({ kind: "message", from, message });
   }
 
   #fence(by: VirtualHost, action: AgentAction): { readonly takesMs: number; readonly end: () => AgentOutcome } {
@@ -276,8 +454,10 @@ export class World {
   }
 
   /** Keeps the world's own replica of the log, and holds everybody's entries against the first one seen. */
-  #observe(host: VirtualHost, entries: readonly PlannerEntry[]): void {
-    for (const { index, proposal } of entries) {
+  #observe(host: VirtualHost, entries: readonly Entry<Proposal>[]): void {
+    for (const entry of entries) {
+      const { index } = entry;
+      const proposal = entry.kind === "data" ? entry.data : null;
       const text = proposal === null ? "null" : textOf(proposal);
       const known = this.#proposals.get(index);
       if (known === undefined) {
@@ -298,14 +478,24 @@ export class World {
     const at = index as CibState["index"];
     if (proposal === null) {
       this.#replica = applyEmpty(this.#replica, at);
+      this.#keep();
       return;
     }
-    const { state, result } = apply(this.#replica, at, proposal);
+    const before = this.#replica;
+    const { state, result } = apply(before, at, proposal);
     this.#replica = state;
-    const applied: AppliedCommand = { index, command: proposal.command, ok: result.ok };
+    this.#keep();
+    if (result.ok) this.changed.add(index);
+    const applied: AppliedCommand = { index, command: proposal.command, ok: result.ok, origin: proposal.origin, result, before };
     for (const invariant of this.#options.invariants) invariant.onApplied?.(this, applied);
     if (this.#options.seededFault === "fence-wait-skipped" && result.ok && proposal.command.kind === "node.lost")
       this.#skipWait(proposal.command);
+  }
+
+  #keep(): void {
+    const { index } = this.#replica;
+    this.#states.set(index, this.#replica);
+    this.#states.delete(index - STATES_KEPT);
   }
 
   /** Seeded fault: whoever leads calls a lost node fenced at once. */
@@ -327,15 +517,8 @@ export class World {
     await this.#wait(host.found(null));
     await this.ask(first, "internal.token", { hash, lifeMs: 600_000 });
     let admitted: Answer | null = null;
-    const id = this.#nextRequest;
-    this.#nextRequest += 1;
-    this.#answers.set(id, (answer) => {
+    this.#admit(first, host, hash, (answer) => {
       admitted = answer;
-    });
-    first.deliver({
-      kind: "admit",
-      id,
-      admission: { tokenHash: hash, node: host.name, memberId: host.member, addresses: [`${host.name}:1`], witness: this.isWitness(host) },
     });
     await this.until(`${host.name} let in`, 30_000, () => admitted !== null);
     host.powerOn();

@@ -1,4 +1,5 @@
 import type { Invariant } from "../invariant.ts";
+import { CLONED } from "../services.ts";
 
 type Runner = { readonly node: string; readonly incarnation: string | null };
 
@@ -22,7 +23,7 @@ export function fenceBeforeRecovery(): Invariant {
           // Keys from the state: a draft that joins an intent in flight gets none of its own.
           for (const intent of world.replica.intents.values()) if (intent.index === index) intents.set(intent.key, intent);
           command.intents.forEach((intent) => {
-            if (intent.task !== "start" || intent.action.agentClass === "stonith") return;
+            if (intent.task !== "start" || intent.action.agentClass === "stonith" || CLONED.has(intent.resource)) return;
             const runner = runners.get(intent.resource);
             if (runner !== undefined && runner.node !== intent.node) {
               world.violated(

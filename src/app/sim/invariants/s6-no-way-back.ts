@@ -1,24 +1,24 @@
 import type { Invariant } from "../invariant.ts";
 
 export function noWayBack(): Invariant {
-  const terms = new Map<string, number>();
-  const promised = new Map<string, { readonly term: number; readonly to: number }>();
-  const commits = new Map<string, number>();
+  const terms = new Map<number, number>();
+  const promised = new Map<number, { readonly term: number; readonly to: number }>();
+  const commits = new Map<number, number>();
   return {
     id: "S6",
     rule: "term and vote never go back on a member id, commit and applied never within one boot",
     onSend: (_, from, to, message) => {
-      if (message.kind === "voteReply" && message.granted) promised.set(from.name, { term: message.term, to });
+      if (message.kind === "voteReply" && message.granted) promised.set(from.member, { term: message.term, to });
     },
     onSave: (world, host, { hard }) => {
       if (hard === null) return;
-      if (hard.term < (terms.get(host.name) ?? 0))
-        world.violated("S6", `${host.name} stores term ${hard.term} after ${terms.get(host.name)}`);
-      terms.set(host.name, hard.term);
+      if (hard.term < (terms.get(host.member) ?? 0))
+        world.violated("S6", `${host.name} stores term ${hard.term} after ${terms.get(host.member)}`);
+      terms.set(host.member, hard.term);
     },
     onRestored: (world, host, facts) => {
-      commits.delete(host.name);
-      const promise = promised.get(host.name);
+      commits.delete(host.member);
+      const promise = promised.get(host.member);
       if (promise === undefined || facts.finding === "recovering") return;
       if (facts.term < promise.term || (facts.term === promise.term && facts.vote !== promise.to)) {
         world.violated(
@@ -28,11 +28,11 @@ export function noWayBack(): Invariant {
       }
     },
     after: (world, touched) => {
-      for (const { name, shell } of touched) {
+      for (const { name, member, shell } of touched) {
         if (shell === null) continue;
         const { commit } = shell.core.raftStatus;
-        if (commit < (commits.get(name) ?? 0)) world.violated("S6", `the commit index of ${name} went back to ${commit}`);
-        commits.set(name, commit);
+        if (commit < (commits.get(member) ?? 0)) world.violated("S6", `the commit index of ${name} went back to ${commit}`);
+        commits.set(member, commit);
       }
     },
   };

@@ -1,24 +1,24 @@
 import type { Invariant } from "../invariant.ts";
 
 export function ackedIsDurable(): Invariant {
-  const acked = new Map<string, number>();
+  const acked = new Map<number, number>();
   return {
     id: "S8",
     rule: "every acknowledged entry is durable at the time of its acknowledgement",
     onSend: (_, from, __, message) => {
       if (message.kind === "appendReply" && message.ok && message.state !== "recovering") {
-        acked.set(from.name, Math.max(acked.get(from.name) ?? 0, message.match));
+        acked.set(from.member, Math.max(acked.get(from.member) ?? 0, message.match));
       }
     },
     onSave: (_, host, { entries, snapshot }) => {
       // A conflicting leader takes back what was acknowledged to a deposed one; it never was committed (S4 watches).
       const first = entries[0];
-      const known = acked.get(host.name) ?? 0;
-      if (first !== undefined && first.index <= known) acked.set(host.name, first.index - 1);
-      if (snapshot !== null) acked.set(host.name, Math.max(known, snapshot.meta.last.index));
+      const known = acked.get(host.member) ?? 0;
+      if (first !== undefined && first.index <= known) acked.set(host.member, first.index - 1);
+      if (snapshot !== null) acked.set(host.member, Math.max(known, snapshot.meta.last.index));
     },
     onRestored: (world, host, facts) => {
-      const known = acked.get(host.name) ?? 0;
+      const known = acked.get(host.member) ?? 0;
       if (facts.finding !== "recovering" && facts.last < known) {
         world.violated("S8", `${host.name} acknowledged entry ${known} and starts with a log that ends at ${facts.last}`);
       }

@@ -1,0 +1,67 @@
+import type { Invariant } from "../invariant.ts";
+
+/** A leader may learn of a silence, propose and commit while the node speaks again; milliseconds. */
+const MEMORY_MS = 20_000;
+
+/**
+ * Two halves. A node is called lost only if somebody has really not heard it for F; and it is fenced only if the log says
+ * why: it was lost, a stop on it failed, or an operator asked. What was heard is counted at the ears, not from what the core says.
+ */
+export function noNeedlessFence(): Invariant {
+  const heard = new Map<string, number>();
+  /** Per member the end of the last silence of F or longer at any other one. */
+  const silentAt = new Map<number, number>();
+  const reasons = new Map<string, string>();
+  return {
+    id: "H8",
+    rule: "no fencing of a node that a quorum hears and that reports no failed stop",
+    onDeliver: (world, host, from) => {
+      const key = `${host.member}<${from}`;
+      const nowMs = world.time.nowMs;
+      if (nowMs - (heard.get(key) ?? nowMs) >= shortest(world.plan.nodeLossMs)) silentAt.set(from, nowMs);
+      heard.set(key, nowMs);
+    },
+    // Nobody has heard a member before its first word: an observer that just began, or a member that has just begun.
+    onRestored: (world, host) => {
+      silentAt.set(host.member, world.time.nowMs);
+      for (const { member } of world.hosts) heard.delete(`${host.member}<${member}`);
+    },
+    onApplied: (world, { command, ok, before }) => {
+      if (!ok) return;
+      if (command.kind === "node.lost") {
+        const name = nameIn(before, command.memberId);
+        reasons.set(name, "lost");
+        const nowMs = world.time.nowMs;
+        const silent = world.hosts.some(({ member }) => {
+          const at = heard.get(`${member}<${command.memberId}`);
+          return member !== command.memberId && (at === undefined || nowMs - at >= shortest(world.plan.nodeLossMs));
+        });
+        if (!silent && nowMs - (silentAt.get(command.memberId) ?? Number.NEGATIVE_INFINITY) > MEMORY_MS)
+          world.violated("H8", `${name} is called lost, and everybody has heard it within ${world.plan.nodeLossMs} ms`);
+      }
+      if (command.kind === "fencing.request" && command.source === "operator") reasons.set(command.target, "an operator");
+      if (command.kind === "results.record") {
+        for (const { key, rc } of command.results) {
+          const intent = before.intents.get(key);
+          if ((intent?.task === "stop" || intent?.task === "demote") && rc !== 0) reasons.set(intent.node, "a failed stop");
+        }
+      }
+      if (command.kind === "node.fenced") reasons.delete(command.target);
+    },
+    onSpawn: (world, host, { agentClass, operation, target }) => {
+      if (agentClass !== "stonith" || operation === "monitor" || target === null || reasons.has(target)) return;
+      world.violated("H8", `${host.name} fences ${target}, which was not lost, failed no stop, and nobody asked`);
+    },
+  };
+}
+
+/** Clocks differ in their rates, and a leader looks at its nodes in steps. */
+const shortest = (nodeLossMs: number): number => nodeLossMs * 0.99 - 5;
+
+function nameIn(
+  state: { readonly nodes: { values(): Iterable<{ readonly name: string; readonly memberId: number | null }> } },
+  member: number,
+): string {
+  for (const node of state.nodes.values()) if (node.memberId === member) return node.name;
+  return `member ${member}`;
+}
