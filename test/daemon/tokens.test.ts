@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { ApiFault } from "../../src/io/api/index.ts";
 import { formatToken, parseToken } from "../../src/io/pki/index.ts";
 import { LiveCluster, type LiveNode, pause } from "./live-cluster.ts";
 import { commit, dummy, ledgerOf, put } from "./live-support.ts";
@@ -42,7 +43,7 @@ describe("join tokens that are not good, at a running cluster", { concurrency: f
     const before = await cluster.status(first);
     const logged = () => readFileSync(join(first.directory, "quorated.log"), "utf8").split("\n");
     const linesBefore = logged().length;
-    await assert.rejects(joins(node, text), { detail: { code } } as never, code);
+    await assert.rejects(joins(node, text), (error) => error instanceof ApiFault && error.detail.code === code);
     const said = logged()
       .slice(linesBefore - 1)
       .filter((line) => line.includes("a join was refused"));

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { term } from "../../src/core/base/index.ts";
 import type { AgentAction } from "../../src/core/ports/index.ts";
@@ -12,16 +11,14 @@ import { action, Conversation, eventually, origin, plan, ROOT, step } from "./su
 
 /*
  * The guardian as a unit of a real systemd, in a throw-away host of namespaces: units, delegated control groups, the systemd
- * class, an address that must go away, and a real reset of that host. Needs root and the lab of the shared data.
+ * class, an address that must go away, and a real reset of that host. Needs root.
  */
-const SHARED = process.env["QUORATE_SHARED"] ?? resolve(ROOT, "../shared");
-const NETLAB = join(SHARED, "lab/netlab");
+const PROGRAM = join(ROOT, "scripts/lab/lab");
 // Its own prefix for each run: two runs at once must not take each other down.
 const LAB = `q${(process.pid % 46_656).toString(36)}`;
 
 function missing(): string | null {
   if (process.getuid?.() !== 0) return "not root";
-  if (!existsSync(NETLAB)) return `no lab at ${NETLAB} (set QUORATE_SHARED)`;
   if (!existsSync("/lib/systemd/systemd")) return "systemd is not installed";
   if (!existsSync(join(ROOT, "dist/src/app/guardian/main.js"))) return "not built (npx tsc -b)";
   if (spawnSync("nft", ["--version"]).status !== 0) return "nftables is not installed";
@@ -29,12 +26,13 @@ function missing(): string | null {
 }
 
 const MISSING = missing();
+const disk = MISSING === null ? mkdtempSync(join("/var/tmp", "qlab-")) : "";
 if (MISSING !== null) process.stderr.write(`SKIPPED: guardian in a systemd host: ${MISSING}\n`);
 
 // Hosts have a /tmp of their own, and the checkout may lie there: it is bound into them.
-function netlab(...args: string[]): { readonly code: number; readonly said: string } {
-  const done = spawnSync(NETLAB, args, {
-    env: { ...process.env, LAB, INIT: "systemd", NET: "10.98", NETLAB_BIND: ROOT },
+function lab(...args: string[]): { readonly code: number; readonly said: string } {
+  const done = spawnSync(PROGRAM, args, {
+    env: { ...process.env, LAB, LAB_INIT: "systemd", LAB_NET: "10.98", LAB_BIND: ROOT, LAB_DIR: disk },
     encoding: "utf8",
     timeout: 60_000,
   });
@@ -42,7 +40,7 @@ function netlab(...args: string[]): { readonly code: number; readonly said: stri
 }
 
 function inHost(script: string): string {
-  const done = netlab("exec", "n1", "sh", "-c", script);
+  const done = lab("exec", "n1", "sh", "-c", script);
   assert.equal(done.code, 0, `${script}: ${done.said}`);
   return done.said;
 }
@@ -68,21 +66,21 @@ echo '{"providers":{"test":"/opt/test"}}' >/var/lib/quorate/guardian.json
 systemctl daemon-reload; systemctl start quorate-guardian`;
 
 describe("the guardian in a host with systemd", { skip: MISSING ?? false }, () => {
-  const disk = mkdtempSync(join(tmpdir(), "qlab-"));
   let root = "";
   before(async () => {
     // This file's time limit ends it with a signal that nobody catches.
-    afterDeath(NETLAB, ["down"], { LAB });
-    assert.equal(netlab("up", "1", disk).code, 0, "the lab is up");
-    const pid = netlab("pid", "n1").said.trim();
+    afterDeath(PROGRAM, ["down"], { LAB });
+    const up = lab("up", "1");
+    assert.equal(up.code, 0, `the lab is up: ${up.said}`);
+    const pid = lab("pid", "n1").said.trim();
     // The test speaks to the host's socket through its mount namespace; the clock is the same kernel's.
     root = `/proc/${pid}/root`;
-    await eventually(() => /running|degraded/.test(netlab("exec", "n1", "systemctl", "is-system-running").said), "systemd is up");
+    await eventually(() => /running|degraded/.test(lab("exec", "n1", "systemctl", "is-system-running").said), "systemd is up");
     inHost(SETUP);
     await eventually(() => existsSync(`${root}/run/quorate/guardian.sock`), "the guardian's socket");
   });
   after(() => {
-    netlab("down");
+    lab("down");
     rmSync(disk, { recursive: true, force: true });
   });
 
@@ -150,7 +148,7 @@ describe("the guardian in a host with systemd", { skip: MISSING ?? false }, () =
     const last = await connect();
     last.link.send({ kind: "deadline", term: term(4), atMonotonicMs: monotonicMs() + 100 });
     await eventually(() => !existsSync(root), "the host is gone");
-    assert.notEqual(netlab("exec", "n1", "true").code, 0);
+    assert.notEqual(lab("exec", "n1", "true").code, 0);
     last.link.socket.destroy();
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { incarnation, logIndex, memberId, term } from "../../src/core/base/index.ts";
+import { incarnation, logIndex, memberId, seededRandom, term } from "../../src/core/base/index.ts";
 import type { Configuration, Message } from "../../src/core/raft/index.ts";
 import {
   type CommandCodec,
@@ -252,4 +252,49 @@ test("an entry is encoded once for the disk and all followers", () => {
   assert.deepEqual(decoded, entry);
   assert.equal(encodeEntry(decoded, counting), first);
   assert.equal(count, 1);
+});
+
+test("heartbeats: the short way writes and reads what the general one does", () => {
+  const random = seededRandom(20261);
+  const count = (): number => (random.below(2) === 0 ? random.below(300) : Math.floor(random.fraction() * 2 ** (1 + random.below(53))));
+  const state = (["normal", "recovering", "learner"] as const)[random.below(3)]!;
+  for (let round = 0; round < 2_000; round += 1) {
+    const unusual = random.below(20) === 0;
+    const header = { term: term(count()), boot: count() };
+    const maybe = (): number | null => (random.below(3) === 0 ? null : unusual ? -1.5 : count());
+    const message: Message<string> =
+      random.below(2) === 0
+        ? {
+            ...header,
+            kind: "heartbeat",
+            commit: at(count()),
+            leaderCommit: at(count()),
+            round: count(),
+            quorumAgeMs: maybe(),
+            echoMs: maybe(),
+            echoBoot: count(),
+          }
+        : {
+            ...header,
+            kind: "heartbeatReply",
+            round: count(),
+            nonceMs: unusual ? -7 : count(),
+            storeAgeMs: count(),
+            applied: at(count()),
+            state,
+          };
+    const general = sealFrame({ cluster: CLUSTER, from: FROM, to: TO, ...message });
+    const { bytes } = one.encode(TO, message);
+    assert.equal(Buffer.from(bytes).toString("hex"), Buffer.from(general).toString("hex"));
+    assert.deepEqual(received(bytes), { kind: "message", message });
+    const other = random.below(bytes.length);
+    const flipped = Buffer.from(bytes);
+    flipped[other] = flipped[other]! ^ (1 << random.below(8));
+    assert.equal(received(flipped).kind, "refused", `a flip in byte ${other}`);
+    assert.equal(received(bytes.subarray(0, other)).kind, "refused", `cut after byte ${other}`);
+  }
+  const foreign = createFrameCodec({ cluster: CLUSTER, self: memberId(7), commands });
+  const beat: Message<string> = { ...head, kind: "heartbeatReply", round: 1, nonceMs: 2, storeAgeMs: 0, applied: at(4), state: "normal" };
+  assert.equal(received(foreign.encode(TO, beat).bytes).kind, "refused", "another sender than the link's");
+  assert.equal(received(one.encode(memberId(8), beat).bytes).kind, "refused", "another receiver");
 });

@@ -23,6 +23,9 @@ import { WatchHub } from "./watch-hub.ts";
 /** How often the certificate's age is looked at, milliseconds. */
 const RENEWAL_CHECK_MS = 3_600_000;
 
+/** The policy engine of a restarted daemon starts this much later, milliseconds: less than the shortest election takes. */
+const POLICY_DELAY_MS = 250;
+
 export type MemberOptions = {
   readonly settings: DaemonSettings;
   readonly identity: NodeIdentity;
@@ -61,6 +64,7 @@ export class MemberNode {
   readonly #repeats = new Repeats();
   #nextRequest = 1;
   #renewal: NodeJS.Timeout | null = null;
+  #policyTimer: NodeJS.Timeout | null = null;
 
   private constructor(options: MemberOptions, shell: (node: MemberNode) => NodeShell, store: RaftStore<Proposal>, begin: number) {
     this.#options = options;
@@ -194,6 +198,7 @@ export class MemberNode {
   async close(): Promise<void> {
     this.#shell.close();
     if (this.#renewal !== null) clearInterval(this.#renewal);
+    if (this.#policyTimer !== null) clearTimeout(this.#policyTimer);
     this.#guardian?.close();
     for (const waiting of this.#answers.values()) waiting.reject(fault("DAEMON_STOPPING", "the daemon is ending", { retryable: true }));
     this.#answers.clear();
@@ -247,10 +252,16 @@ export class MemberNode {
       },
       log,
     );
-    this.#policy.start();
+    this.#startPolicy();
     this.#renewal = setInterval(() => this.#renew(), RENEWAL_CHECK_MS);
     this.#shell.start();
     this.#renew();
+  }
+
+  /** A restarted daemon first proves its contact to the leader and its guardian; the engine's thread would compete with that. */
+  #startPolicy(): void {
+    if (this.#options.firstStart) this.#policy?.start();
+    else this.#policyTimer = setTimeout(() => this.#policy?.start(), POLICY_DELAY_MS);
   }
 
   #adapters(store: RaftStore<Proposal>): Parameters<typeof createNodeShell>[1] {

@@ -195,6 +195,8 @@ export class Member {
     this.#ackWhatIsApplied();
     // After a start the log is replayed: until the node has caught up with its leader, what it sees is the past.
     if (!this.#current && this.mayAct()) this.#current = true;
+    // The deadline needs no state: contact with the leader proves it, and a daemon that was killed has no time to lose.
+    if (!this.#current && this.#guardian !== null) this.#sendDeadline(null);
     if (this.#guardian === null || self === undefined || !this.#current) return;
     this.#hello(self, this.#guardian);
     this.#renewDeadline();
@@ -298,18 +300,23 @@ export class Member {
   leaving = false;
 
   #renewDeadline(): void {
-    const { raftStatus, timing, self, nowMs, state } = this.#host;
-    if (raftStatus.leaseBaseMs === null) return;
-    // A longer Tself counts when the cluster knows of it (RAFT.md §7: Tsafe is raised before Tself).
-    let atMs = raftStatus.leaseBaseMs + Math.min(timing.tselfMs, self?.selfFenceMs ?? timing.tselfMs);
+    const { self, nowMs, state } = this.#host;
     // A committed detachment promises that nobody recovers these resources before its end (RAFT.md §7). A daemon that was
     // started meanwhile does not count it anew: the guardian holds what its predecessor was promised, the leader knows no more.
     if (self?.membership === "detached" && self.detachedUntilMs !== null && this.#detachDeadlineMs === 0 && this.#greeted) {
       this.#detachDeadlineMs = nowMs + Math.max(0, self.detachedUntilMs - state.clockMs);
     }
     if (self?.membership !== "detached") this.#detachDeadlineMs = 0;
-    atMs = Math.max(atMs, this.#detachDeadlineMs);
-    if (this.#planSignature === "[]") atMs = Number.POSITIVE_INFINITY;
+    this.#sendDeadline(this.#planSignature === "[]" ? Number.POSITIVE_INFINITY : this.#detachDeadlineMs);
+  }
+
+  /** D = the proven contact + Tself, or what was promised for longer. */
+  #sendDeadline(promisedMs: number | null): void {
+    const { raftStatus, timing, self } = this.#host;
+    if (raftStatus.leaseBaseMs === null || self === undefined) return;
+    // A longer Tself counts when the cluster knows of it (RAFT.md §7: Tsafe is raised before Tself).
+    const tselfMs = Math.min(timing.tselfMs, self.selfFenceMs ?? timing.tselfMs);
+    const atMs = Math.max(raftStatus.leaseBaseMs + tselfMs, promisedMs ?? 0);
     if (atMs === this.#deadlineMs) return;
     this.#deadlineMs = atMs;
     this.#host.emit({ kind: "deadline", term: raftStatus.leaseTerm, atMs });

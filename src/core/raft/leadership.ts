@@ -167,6 +167,9 @@ export function onHeartbeatReply<C>(server: Server<C>, peer: Peer, leadership: L
   noteAnswer(server, peer);
   peer.applied = logIndex(Math.max(peer.applied, message.applied));
   peer.nonceMs = peer.nonceBoot === message.boot ? Math.max(peer.nonceMs ?? message.nonceMs, message.nonceMs) : message.nonceMs;
+  // A daemon that has just started proves its contact by an echo, and its guardian waits for that: at once, not in 50 ms.
+  if (peer.nonceBoot !== message.boot && peer.nonceBoot !== 0)
+    leadership.nextHeartbeatMs = Math.min(leadership.nextHeartbeatMs, server.now);
   peer.nonceBoot = message.boot;
   peer.ackedRound = Math.max(peer.ackedRound, Math.min(message.round, leadership.round));
   // One probe per heartbeat even through a full window: an answer shows that the peer lives, so find out what was lost.

@@ -1,5 +1,6 @@
 import { type MemberId, QuorateError } from "../../core/base/index.ts";
 import type { Message } from "../../core/raft/index.ts";
+import { BeatCodec } from "./beats.ts";
 import { crc32c } from "./crc32c.ts";
 import { EntryUndecodable } from "./entries.ts";
 import { countOf, type Fields, fieldsOf } from "./fields.ts";
@@ -63,7 +64,17 @@ export type CodecOptions<C> = { readonly cluster: ClusterId; readonly self: Memb
 
 /** The codec of Raft's messages (RAFT.md §9): `{cluster, from, to, boot, term, kind, ...}`. */
 export function createFrameCodec<C>(options: CodecOptions<C>): FrameCodec<Message<C>> {
-  return { encode: (to, message) => encode(options, to, message), decode: (from, bytes) => decode(options, from, bytes) };
+  const beats = new BeatCodec(options.cluster, options.self);
+  return {
+    encode: (to, message) => {
+      const bytes = beats.encode(to, message);
+      return bytes === null ? encode(options, to, message) : { bytes, ...laneOf(message.kind) };
+    },
+    decode: (from, bytes) => {
+      const message = beats.decode(from, bytes);
+      return message === null ? decode(options, from, bytes) : { kind: "message", message };
+    },
+  };
 }
 
 function encode<C>(options: CodecOptions<C>, to: MemberId, message: Message<C>): EncodedFrame {

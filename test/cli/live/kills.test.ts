@@ -88,8 +88,14 @@ async function check(cluster: DemoCluster, ledgerBefore: string, ledger: string,
   }
 }
 
+/** The victim is back when it has brought a change of its own through: until then its status is only what others say of it. */
 async function everybodyOnline(cluster: DemoCluster, victim: DemoNode): Promise<void> {
   await cluster.api(victim, BACK_MS);
+  await until(`${victim.name} takes part again`, BACK_MS, async () => {
+    const back = { node: victim.name, name: "back", value: String(Date.now()), lifetime: "forever" };
+    await cluster.request(victim, "node.attribute", back, 5_000);
+    return true;
+  });
   await until(`${victim.name} online again`, BACK_MS, async () => {
     const status = await cluster.request(victim, "status", {}, 2_000);
     return status["quorate"] === true && cluster.nodes.every((node) => nodeState(status, node.name) === "online");
