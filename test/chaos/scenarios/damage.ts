@@ -123,6 +123,8 @@ export const unsyncedLost: Scenario = {
     for (const name of cluster.names) await cluster.on(name);
     await changesGoOn(10, 60_000);
   },
+  // A daemon may meet the dead disk before its host is dead.
+  explained: ["disk", "quorum"],
 };
 
 /** Beside the directory, so that it goes with the lab. */
