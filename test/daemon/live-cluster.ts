@@ -38,6 +38,17 @@ export class LiveCluster extends DemoCluster {
     return cluster;
   }
 
+  /** Nodes that belong to nothing yet: the test forms the cluster itself. Guardians run on the first `guardians` of them. */
+  static async apart(size: number, guardians: number, settings: Readonly<Record<string, unknown>> = {}): Promise<LiveCluster> {
+    const cluster = new LiveCluster(await DemoCluster.plan(mkdtempSync(join("/var/tmp", "qt-")), size));
+    cluster.configureDaemons({ fileSystem: "strict", ...settings });
+    for (const [at, node] of cluster.nodes.entries()) {
+      if (at < guardians) cluster.startGuardian(node);
+      cluster.startDaemon(node);
+    }
+    return cluster;
+  }
+
   async status(node: LiveNode): Promise<LiveStatus> {
     return (await this.request(node, "status")) as LiveStatus;
   }

@@ -66,6 +66,7 @@ function guaranteeText(node: Readonly<Record<string, unknown>>): string {
     typeof node["tsafeMs"] === "number" && Number.isFinite(node["tsafeMs"])
       ? `; safe without fencing after ${formatMs(node["tsafeMs"])}`
       : "";
+  if (node["witness"] === true) return "a witness: votes, runs nothing";
   switch (node["guarantee"]) {
     case "watchdog":
       return `guarded by watchdog${tsafe}`;

@@ -4,10 +4,17 @@ import { ApiFault, connectApi } from "../../io/api/index.ts";
 import type { NodeIdentity } from "../../io/pki/index.ts";
 
 /** Only the leader can hand its office over, and only it knows how far the others' logs are. */
-export const LEADER_METHODS: ReadonlySet<string> = new Set(["cluster.transfer", "cluster.status"]);
+const LEADER_METHODS: ReadonlySet<string> = new Set(["cluster.transfer", "cluster.status"]);
 
 /** A forwarded request may take so long, milliseconds; the local answer, where there is one, follows then. */
 const FORWARD_TIMEOUT_MS = 5_000;
+/** A change of the membership waits for its commit. */
+const REMOVE_TIMEOUT_MS = 60_000;
+
+/** Must the leader itself answer? A member that removes itself would not be told how that ended. */
+export function isForLeader(method: string, params: unknown, node: string): boolean {
+  return LEADER_METHODS.has(method) || (method === "cluster.remove" && (params as { readonly node?: unknown }).node === node);
+}
 
 export type Forward = {
   readonly leader: MemberId;
@@ -28,7 +35,7 @@ export async function askLeader(to: Forward, method: string, params: unknown): P
       const { authorityPem: ca, certificatePem: certificate, privateKeyPem: key } = to.identity;
       const client = await connectApi({ kind: "tls", host, port: Number(address.slice(at + 1)), ca, certificate, key });
       try {
-        return await client.request(method, params, { timeoutMs: FORWARD_TIMEOUT_MS });
+        return await client.request(method, params, { timeoutMs: method === "cluster.remove" ? REMOVE_TIMEOUT_MS : FORWARD_TIMEOUT_MS });
       } finally {
         client.close();
       }

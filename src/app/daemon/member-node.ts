@@ -13,7 +13,7 @@ import { createTransport, type LinkEvent, type Mount, type Peer, Repeats, type T
 import { createFrameCodec } from "../../io/wire/index.ts";
 import { systemClock } from "./clock.ts";
 import { proposalCodec, sizeOfProposal, snapshotCodec } from "./codecs.ts";
-import { askLeader, LEADER_METHODS } from "./leader-forward.ts";
+import { askLeader, isForLeader } from "./leader-forward.ts";
 import { type Peers, renewIdentity, serveJoin } from "./membership.ts";
 import { PolicyHost } from "./policy-host.ts";
 import type { DaemonSettings } from "./settings.ts";
@@ -138,7 +138,8 @@ export class MemberNode {
   async requestAtLeader(method: string, params: unknown, signal?: AbortSignal): Promise<unknown> {
     const { leader, role } = this.#shell.core.raftStatus;
     const configuration = this.#configuration;
-    if (!LEADER_METHODS.has(method) || role === "leader" || leader === null || configuration === null) {
+    const isForIt = isForLeader(method, params, this.#options.settings.node);
+    if (!isForIt || role === "leader" || leader === null || configuration === null) {
       return this.request(method, params, signal);
     }
     try {

@@ -1,4 +1,4 @@
-import type { LogIndex } from "../base/index.ts";
+import { incarnation, type LogIndex } from "../base/index.ts";
 import type { Intent, NodeStatus, OperationResult, RunningAttempt } from "../cib/index.ts";
 import { FEATURE_LEVEL_MAX } from "../cib/index.ts";
 import type { ActionResult, FromGuardian } from "../ports/index.ts";
@@ -6,7 +6,7 @@ import { type Host, refusalOf, stampMs } from "./host.ts";
 import { resultOf } from "./outcomes.ts";
 import { Recurring } from "./recurring.ts";
 import { planSignature, stopPlanOf } from "./stop-plan.ts";
-import { GREETINGS_PER_BOOT, type GuardianFacts, PROPOSAL_TIMEOUT_MS, RESULTS_BATCH_MAX, RETRY_MS } from "./types.ts";
+import { GREETINGS_PER_BOOT, type GuardianFacts, type NodeOptions, PROPOSAL_TIMEOUT_MS, RESULTS_BATCH_MAX, RETRY_MS } from "./types.ts";
 
 /** A member measures its clock anew this often, and tells of a change at most this often; milliseconds. */
 const CLOCK_REFRESH_MS = 600_000;
@@ -190,14 +190,17 @@ export class Member {
   }
 
   /** Compares and acts. Called after every change and on every tick. */
-  duties(): void {
+  duties(): unknown {
     const self = this.#host.self;
     this.#ackWhatIsApplied();
     // After a start the log is replayed: until the node has caught up with its leader, what it sees is the past.
     if (!this.#current && this.mayAct()) this.#current = true;
     // The deadline needs no state: contact with the leader proves it, and a daemon that was killed has no time to lose.
     if (!this.#current && this.#guardian !== null) this.#sendDeadline(null);
-    if (this.#guardian === null || self === undefined || !this.#current) return;
+    if (self === undefined || !this.#current) return;
+    // A witness runs nothing, so it needs no guardian to be one: it only says that it is there.
+    if (self.witness === true) return this.#hello(self, witnessFacts(this.#host.options));
+    if (this.#guardian === null) return;
     this.#hello(self, this.#guardian);
     this.#renewDeadline();
     if (self.incarnation !== this.#guardian.incarnation) return;
@@ -230,9 +233,9 @@ export class Member {
     return raft.leaderHeardMs !== null && nowMs - raft.leaderHeardMs < timing.leaseMs;
   }
 
-  #hello(self: NodeStatus, guardian: GuardianFacts): void {
+  #hello(self: NodeStatus, guardian: GreetingFacts): void {
     const { nowMs, raftStatus, options, timing } = this.#host;
-    const stopBoundMs = Math.max(this.#stopBoundMs, this.#boundToTellMs);
+    const stopBoundMs = self.witness === true ? 0 : Math.max(this.#stopBoundMs, this.#boundToTellMs);
     const known =
       self.incarnation === guardian.incarnation &&
       self.membership === "online" &&
@@ -480,6 +483,13 @@ export class Member {
       return;
     }
   }
+}
+
+type GreetingFacts = Pick<GuardianFacts, "incarnation" | "guarantee" | "kernelGuarantee">;
+
+/** Each start of its daemon is a life of its own: nothing outlives it there. */
+function witnessFacts(options: NodeOptions): GreetingFacts {
+  return { incarnation: incarnation(`witness-${options.memberId}-${options.boot}`), guarantee: "none", kernelGuarantee: "none" };
 }
 
 /** `start-delay` of the operation, milliseconds (policy/actions.md G8); a daemon that comes back begins it anew. */

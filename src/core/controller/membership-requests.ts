@@ -87,6 +87,10 @@ export class MembershipRequests {
 
   transfer(ask: Ask, node: NodeStatus): void {
     const to = this.#desk.memberOf(node);
+    if (node.witness === true)
+      throw new RequestError("MEMBERSHIP_REFUSED", `${node.name} is a witness: it leads only while nobody else can`);
+    if ((this.#desk.host.raftStatus.configuration.voters.get(to) ?? 0) === 0)
+      throw new RequestError("MEMBERSHIP_REFUSED", `${node.name} has no vote, so it cannot lead`);
     this.#desk.step(
       (context) => ({ kind: "transfer", context, to }),
       (answer) => {

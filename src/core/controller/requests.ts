@@ -109,7 +109,7 @@ export class Requests {
       case "internal.create":
         return this.#create(ask, params.text("clusterId"), params.text("name"));
       case "internal.forced":
-        return this.desk.write(ask, [{ kind: "cluster.forced", memberId: host.options.memberId }]);
+        return this.#forced(ask);
       case "internal.token":
         return this.desk.write(ask, [
           { kind: "token.put", hash: params.text("hash"), expiresMs: stampMs(host) + (params.optionalNumber("lifeMs") ?? 0) },
@@ -171,6 +171,13 @@ export class Requests {
       this.desk.finish(id, { cib, epoch: state.epoch, index: state.index, featureLevel: state.featureLevel });
     };
     return params.flag("linearizable", true) ? this.desk.upToDate(id, give) : give();
+  }
+
+  /** A member that was being removed when the others were lost has no node any more: the cluster is nothing without it. */
+  #forced(ask: Ask): void {
+    const { node, memberId } = this.desk.host.options;
+    const back = this.desk.host.self === undefined ? [{ kind: "node.join", node, memberId } as const] : [];
+    this.desk.write(ask, [...back, { kind: "cluster.forced", memberId }]);
   }
 
   #create(ask: Ask, clusterId: string, name: string): void {
