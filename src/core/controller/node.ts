@@ -310,8 +310,7 @@ export class NodeCore implements Host {
   }
 
   #pump(): void {
-    // Applying an entry may propose another, so this goes on until the core hands out nothing. A leader always says
-    // that it may have something, because it decides in `ready` what its peers lack.
+    // Applying an entry may propose another, so this goes on until the core hands out nothing.
     let entries = this.#configIndex === null;
     while (this.raft.hasReady()) {
       const ready = this.raft.ready();

@@ -1,7 +1,7 @@
 import { type LogIndex, logIndex } from "../base/index.ts";
 import { entryAt, lastId, lastIndex, sizeAt } from "./log.ts";
 import { driveReads, releaseReads } from "./reads.ts";
-import { flush } from "./replication.ts";
+import { flush, mayFlush } from "./replication.ts";
 import { emptyOutbox, type Outbox, type Server } from "./state.ts";
 import type { Entry, HardState, Ready, SoftState, WriteTicket } from "./types.ts";
 
@@ -88,7 +88,8 @@ function takeSoft<C>(server: Server<C>): SoftState | null {
 /** True if `takeReady` would hand out something. May say true once too often, never false wrongly. */
 export function owesReady<C>(server: Server<C>): boolean {
   const { out, log, leadership, softLast } = server;
-  if (server.hardDirty || log.writeFrom <= lastIndex(log) || leadership !== null) return true;
+  if (server.hardDirty || log.writeFrom <= lastIndex(log)) return true;
+  if (leadership !== null && (leadership.reads.length > 0 || mayFlush(server, leadership))) return true;
   if (server.handedOut < server.commit || server.confirmedReads.length > 0) return true;
   if (softLast === null || softLast.role !== server.role || softLast.leader !== server.leader) return true;
   if (softLast.term !== server.term || softLast.recovering !== server.recovering) return true;

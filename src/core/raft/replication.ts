@@ -106,6 +106,17 @@ function refuseCommands<C>(server: Server<C>, leadership: Leadership, sizes: rea
   return null;
 }
 
+/** False: `flush` would send nothing and note nothing. Most of what a leader hears are answers that ask for nothing. */
+export function mayFlush<C>(server: Server<C>, leadership: Leadership): boolean {
+  if (leadership.hintDueMs !== null) return true;
+  const last = lastIndex(server.log);
+  for (const peer of server.peers.values()) {
+    if (peer.mode === "snapshot" || lacksCommit(server, peer)) return true;
+    if (!peer.paused && (peer.wantEmpty || peer.next <= last)) return true;
+  }
+  return false;
+}
+
 /** Sends each peer what its window admits. Called once per `ready`, so that all that gathered goes in few messages. */
 export function flush<C>(server: Server<C>, leadership: Leadership): void {
   const owed = (): boolean => [...server.peers.values()].some((peer) => lacksCommit(server, peer));
