@@ -193,6 +193,12 @@ const FINDINGS: readonly (readonly [name: string, lines: readonly string[], expe
     ["error NOT_UNIQUE a"],
   ],
   ["an unknown parameter of a template", ["rsc_template t X params nik=2"], ["error UNKNOWN_PARAMETER t"]],
+  [
+    "a value of no meaning",
+    ["primitive a X params ip=1 meta multiple-active=foo requires=bar"],
+    ["error BAD_VALUE a", "error BAD_VALUE a"],
+  ],
+  ["a promotable fencing device", ["primitive a stonith:X params ip=1", "clone c a meta promotable=true"], ["error PROMOTABLE_DEVICE c"]],
   ["a bundle that cannot be reached", ["primitive a X params ip=1", "bundle b docker image=i primitive a"], ["error BUNDLE_UNREACHABLE b"]],
   ["an unknown node", ["primitive a X params ip=1", "location l a 100: nodex"], ["warning UNKNOWN_NODE l"]],
   ["a fencing level without a device", ["fencing_topology node1: nosuch"], ["warning NOT_A_DEVICE fencing_topology"]],

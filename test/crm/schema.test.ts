@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { runConfigureServer } from "../../src/app/cli/configure-server.ts";
-import { attributeOf, childOf, type Element, element, withChildren } from "../../src/core/cib/index.ts";
+import { attributeOf, canonicalText, childOf, type Element, element, withChildren } from "../../src/core/cib/index.ts";
 import { checkSchema, configurationIn, emptyConfiguration } from "../../src/core/crm/index.ts";
 import { formatXml, parseXml } from "../../src/io/xml/index.ts";
 import { missing, policyFiles, SHARED, sessionOf } from "./support.ts";
@@ -67,25 +67,25 @@ function linesAbout(text: string, path: string): string {
 test("what is written of the policy corpus validates against the schema it names", {
   skip: noTools || missing("conformance", "policy", "xml"),
 }, () => {
-  const before = new Map<string, Map<string, string>>();
-  const after = new Map<string, Map<string, string>>();
+  const written = new Map<string, Map<string, string>>();
+  let count = 0;
   for (const path of policyFiles()) {
     const cib = parseXml(readFileSync(path));
     const named = attributeOf(cib, "validate-with") ?? DEFAULT_SCHEMA;
+    // Who says that nothing is to be validated has something in it that cannot be.
+    if (named === "none") continue;
     const schema = existsSync(join(SCHEMAS, `${named}.rng`)) && named.startsWith("pacemaker-") ? named : DEFAULT_SCHEMA;
     const configuration = childOf(cib, "configuration") ?? element("configuration");
     const target = sessionOf(emptyConfiguration());
     target.load(sessionOf(configuration).show([], { wrap: true, obscure: [] }), "crm", "replace");
-    const name = basename(path);
-    before.set(schema, (before.get(schema) ?? new Map<string, string>()).set(name, cibOf(configuration, schema)));
-    after.set(schema, (after.get(schema) ?? new Map<string, string>()).set(name, cibOf(target.configuration, schema)));
+    written.set(schema, (written.get(schema) ?? new Map<string, string>()).set(basename(path), cibOf(target.configuration, schema)));
+    count += 1;
   }
-  const worse: string[] = [];
-  for (const [schema, texts] of after) {
-    const already = invalid(before.get(schema) ?? new Map(), schema);
-    for (const [name, reason] of invalid(texts, schema)) if (!already.has(name)) worse.push(`${name} (${schema}): ${reason}`);
-  }
-  assert.deepEqual(worse, []);
+  const wrong = [...written].flatMap(([schema, texts]) =>
+    [...invalid(texts, schema)].map(([name, reason]) => `${name} (${schema}): ${reason}`),
+  );
+  assert.deepEqual(wrong, []);
+  assert.ok(count > policyFiles().length - 5, `only ${count} were written`);
 });
 
 type Case = {
@@ -101,23 +101,29 @@ test("what is written for the cases of the language validates", {
   skip: noTools || missing("conformance", "cli", "cases", "open.json"),
 }, async () => {
   const directory = join(SHARED, "conformance", "cli");
-  const bases = JSON.parse(readFileSync(join(directory, "bases.json"), "utf8")) as Record<string, string>;
+  const named = JSON.parse(readFileSync(join(directory, "bases.json"), "utf8")) as Record<string, string>;
+  const baseOf = (of: Case): string => of.baseXml ?? named[of.base ?? "empty"] ?? "";
   const { cases } = JSON.parse(readFileSync(join(directory, "cases", "open.json"), "utf8")) as { cases: readonly Case[] };
-  const typed = cases.filter((each) => each.baseXml === undefined);
   const input = new PassThrough();
   const output = new PassThrough();
   let text = "";
   output.on("data", (part: Buffer) => {
     text += part.toString("utf8");
   });
-  input.end(typed.map((each) => `${JSON.stringify({ ...each, baseXml: bases[each.base ?? "empty"], shows: [] })}\n`).join(""));
+  input.end(cases.map((each) => `${JSON.stringify({ ...each, baseXml: baseOf(each), shows: [] })}\n`).join(""));
   await runConfigureServer(input, output);
   const written = new Map<string, string>();
-  for (const line of text.trim().split("\n")) {
+  const bases = new Map(cases.map((each) => [each.id, baseOf(each)]));
+  const lines = text.trim().split("\n");
+  assert.equal(lines.length, cases.length);
+  for (const line of lines) {
     const answer = JSON.parse(line) as { id: string; xml: string };
-    written.set(answer.id, cibOf(configurationIn(parseXml(answer.xml)), DEFAULT_SCHEMA));
+    const configuration = configurationIn(parseXml(answer.xml));
+    // What a case found in its file and left there was not written by us.
+    const before = configurationIn(parseXml(bases.get(answer.id) ?? ""));
+    if (canonicalText(before) !== canonicalText(configuration)) written.set(answer.id, cibOf(configuration, DEFAULT_SCHEMA));
   }
-  assert.equal(written.size, typed.length);
+  assert.ok(written.size > cases.length / 2, `only ${written.size} were written`);
   assert.deepEqual(
     [...invalid(written, DEFAULT_SCHEMA)].map(([name, reason]) => `${name}: ${reason}`),
     [],

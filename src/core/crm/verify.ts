@@ -147,6 +147,12 @@ function remoteNodes(objects: readonly CrmObject[]): string[] {
   });
 }
 
+/** Meta attributes with a closed list of values; what else is said is complained of by the policy engine (measured with crm_verify). */
+const META_VALUES: ReadonlyMap<string, readonly string[]> = new Map([
+  ["multiple-active", ["stop_start", "stop_only", "block", "stop_unexpected"]],
+  ["requires", ["nothing", "quorum", "fencing", "unfencing"]],
+]);
+
 /** Older tools wrote this for "as if it were not set". */
 const DEFAULT_ROLE = "#default";
 
@@ -167,6 +173,9 @@ function checkMeta(objects: readonly CrmObject[], add: Add): void {
         );
       } else if (name === "target-role" && ["promoted", "master"].includes(value.toLowerCase()) && !canPromote(object)) {
         add("error", "BAD_VALUE", object.id, `target-role=${value} means something only for promotable clones`);
+      } else if (name !== undefined && META_VALUES.has(name) && !META_VALUES.get(name)?.includes(value)) {
+        const values = META_VALUES.get(name) ?? [];
+        add("error", "BAD_VALUE", object.id, `${name}=${value}: expected one of ${values.join(", ")}${hint(value, values)}`);
       } else if (name !== undefined && !known.includes(name) && !cloneMetaInside(object, name)) {
         add("warning", "UNKNOWN_META", object.id, `the meta attribute '${name}' means nothing${hint(name, known)}`);
       }
@@ -235,6 +244,16 @@ function checkFencing(configuration: Element, objects: readonly CrmObject[], opt
   for (const object of objects) {
     if (object.type === "rsc_ticket" && attributeOf(object.element, "loss-policy") === "fence" && !fencing) {
       add("error", "TICKET_NEEDS_FENCING", object.id, "loss-policy=fence needs fencing, and stonith-enabled is false");
+    }
+  }
+  for (const object of objects) {
+    if (devices.has(object.id) && object.parent !== null && object.parent.type !== "bundle" && canPromote(object.parent)) {
+      add(
+        "error",
+        "PROMOTABLE_DEVICE",
+        object.parent.id,
+        `the fencing device '${object.id}' has no roles and cannot be in a promotable clone`,
+      );
     }
   }
   checkTopology(configuration, devices, add);

@@ -8,7 +8,7 @@ import { missing, SHARED } from "../support.ts";
 import { generateScript } from "./generate.ts";
 
 /**
- * `node dist/test/crm/differential/main.js [COUNT] [SEED]`: random scripts through Debian's crmsh 4.4 (as a program, over a
+ * `node dist/test/crm/differential/main.js [COUNT] [SEED]`, or `--scripts FILE`: random or written scripts through Debian's crmsh 4.4 (as a program, over a
  * file) and through `configure --server`. It compares the exit code, the configuration that was written and its `show`. What
  * CRM-CLI.md decides otherwise is normalised in `neutral`. It is a microscope for people, not a gate: some differences are
  * deliberate (docs/conformance.md), so it always reports and fails only on what cannot be compared at all.
@@ -95,7 +95,16 @@ async function shrink(lines: readonly string[], differs: (lines: readonly string
   return small;
 }
 
-async function main(count: number, seed: number): Promise<void> {
+/** Scripts to compare, each with the name it is told by. */
+type Script = { readonly name: string; readonly lines: readonly string[] };
+
+/** Scripts of a file are separated by empty lines. */
+function scriptsOf(path: string): Script[] {
+  const blocks = readFileSync(path, "utf8").split(/\n{2,}/);
+  return blocks.map((block, index) => ({ name: `${path} ${index + 1}`, lines: block.split("\n").filter((line) => line !== "") }));
+}
+
+async function main(scripts: readonly Script[]): Promise<void> {
   const absent = missing("conformance", "cli", "canon.mjs");
   if (absent !== false || spawnSync("crm", ["--version"]).error !== undefined) {
     console.log(absent === false ? "SKIPPED: crmsh (Debian's package crmsh) is not installed" : absent);
@@ -110,8 +119,7 @@ async function main(count: number, seed: number): Promise<void> {
   let written = 0;
   let broken = 0;
   try {
-    for (let at = 0; at < count; at += 1) {
-      const lines = generateScript(seed + at);
+    for (const { name, lines } of scripts) {
       const whole = reference(lines, directory);
       // A crmsh that breaks down has no opinion.
       if (whole.said.includes("Traceback")) {
@@ -125,7 +133,7 @@ async function main(count: number, seed: number): Promise<void> {
       }
       const small = await shrink(lines, async (some) => (await differences(some)).length > 0);
       const [ours, theirs] = [await candidate.run(small), reference(small, directory)];
-      console.log(`== seed ${seed + at}`);
+      console.log(`== ${name}`);
       for (const line of small) console.log(`   ${line}`);
       for (const line of compare(canon, ours, theirs)) console.log(`   -- ${line}`);
       for (const line of ours.said.trim().split("\n")) console.log(`   ours said:   ${line}`);
@@ -136,8 +144,10 @@ async function main(count: number, seed: number): Promise<void> {
     rmSync(directory, { recursive: true, force: true });
   }
   console.log(
-    `${count} scripts from seed ${seed}: ${equal} equal, ${count - equal - broken} differ; crmsh wrote ${written}, broke down at ${broken}`,
+    `${scripts.length} scripts: ${equal} equal, ${scripts.length - equal - broken} differ; crmsh wrote ${written}, broke down at ${broken}`,
   );
 }
 
-await main(Number(process.argv[2] ?? "100"), Number(process.argv[3] ?? "1"));
+const [first = "100", second = "1"] = process.argv.slice(2);
+const seeds = Array.from({ length: Number(first) || 0 }, (_, index) => Number(second) + index);
+await main(first === "--scripts" ? scriptsOf(second) : seeds.map((seed) => ({ name: `seed ${seed}`, lines: generateScript(seed) })));
