@@ -23,6 +23,7 @@ stage simulator bash scripts/sim-seeds.sh 100000 "$seeds"
 stage flips env FLIPS=2000 bash -o pipefail -c 'node --test dist/test/storage/flips.test.js dist/test/sim/flips.test.js | tee /dev/stderr | awk "/^# pass/ {p=\$3} /^# fail/ {f=\$3} END {print p+0 \" passed, \" f+0 \" failed\"}"'
 stage fuzz-policy node dist/test/policy/fuzz/main.js --cases "$fuzz"
 stage explain node dist/test/policy/conformance/explain-main.js --questions all
+stage imports env IMPORT_EVERY=1 bash -c 'node --test --test-reporter=tap dist/test/crm/import.test.js | tee /dev/stderr | awk "/^# pass/ {p=\$3} /^# fail/ {f=\$3} END {print p+0 \" passed, \" f+0 \" failed\"}"'
 stage fuzz-crm node dist/test/crm/fuzz-main.js 20000 1
 stage chaos bash scripts/chaos.sh --scenario all --minutes "$minutes"
 stage deployments bash scripts/deployments.sh

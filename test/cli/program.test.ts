@@ -21,13 +21,18 @@ describe("the program", () => {
   });
   after(() => rmSync(directory, { recursive: true }));
 
-  function run(args: readonly string[], input = ""): { code: number | null; out: string; err: string } {
+  function run(
+    args: readonly string[],
+    input = "",
+    more: Readonly<Record<string, string>> = {},
+  ): { code: number | null; out: string; err: string } {
     const words = BUILT ? [MAIN, ...args] : ["--import", "tsx", MAIN, ...args];
     const environment = {
       ...process.env,
       QUORATE_SOCKET: join(directory, "none.sock"),
       QUORATE_AGENT_CHECKS: "off",
       XDG_STATE_HOME: directory,
+      ...more,
     };
     const done = spawnSync(process.execPath, words, { input, encoding: "utf8", env: environment, timeout: 60_000 });
     return { code: done.status, out: done.stdout, err: done.stderr };
@@ -39,6 +44,38 @@ describe("the program", () => {
     assert.equal(run(["--frobnicate"]).code, 1);
     const unknown = run(["frobnicate"]);
     assert.deepEqual([unknown.code, unknown.out, unknown.err], [1, "", "ERROR: root.frobnicate: No such command\n"]);
+  });
+
+  test("what crmsh has and we do not is refused with a reason", () => {
+    for (const word of ["history", "options", "site"]) assert.match(run([word]).err, new RegExp(`^ERROR: root.${word}: not supported: `));
+    writeFileSync(file, CIB);
+    const { code, err } = run(["--cib-file", file, "configure", "user", "joe"]);
+    assert.equal(code, 1);
+    assert.match(err, /configure.user: not supported: .*acl_target/);
+  });
+
+  test("every command tells its usage, and property what an option takes", () => {
+    writeFileSync(file, CIB);
+    assert.match(run(["--cib-file", file, "configure", "modgroup", "--help"]).out, /^configure modgroup GROUP add RSC/);
+    assert.match(run(["--cib-file", file, "configure", "primitive", "-h"]).out, /^configure primitive ID /);
+    const option = run(["--cib-file", file, "configure", "property", "no-quorum-policy", "--help"]);
+    assert.match(option.out, /^no-quorum-policy: default stop\n {2}one of stop, freeze, /);
+    assert.match(run(["--cib-file", file, "configure", "property", "no-quorm-policy", "--help"]).err, /did you mean 'no-quorum-policy'/);
+  });
+
+  test("QUORATE_AGENT_CHECKS decides whether agents are asked", () => {
+    const line = ["configure", "primitive", "p", "ocf:quorate:dummy", "params", "nosuch=1"];
+    writeFileSync(
+      file,
+      CIB.replace(
+        "<crm_config/>",
+        '<crm_config><cluster_property_set id="o"><nvpair id="f" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>',
+      ),
+    );
+    const asked = run(["--cib-file", file, ...line], "", { QUORATE_AGENT_CHECKS: "on" });
+    assert.equal(asked.code, 1);
+    assert.match(asked.err, /p: the agent dummy has no parameter 'nosuch'/);
+    assert.equal(run(["--cib-file", file, ...line], "", { QUORATE_AGENT_CHECKS: "off" }).code, 0);
   });
 
   test("a missing -f file is 2; a bad -D is 1", () => {

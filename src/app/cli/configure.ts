@@ -1,12 +1,14 @@
 import { element, idOf, walk } from "../../core/cib/index.ts";
 import {
   type AgentCatalog,
+  CLUSTER_OPTIONS,
   CONFIGURE_COMMANDS,
   CrmError,
   configurationDot,
   EditSession,
   explainError,
   findObject,
+  hint,
   type LoadMethod,
   objectTypeOf,
   resolveCommand,
@@ -79,6 +81,7 @@ export class ConfigureLevel {
     try {
       const resolved = this.#resolve(word);
       if (resolved === null) return "unknown";
+      if (tellHelp(resolved.command, line, context)) return true;
       if (!resolved.exact) context.terminal.info(`"${word}" is accepted as "${resolved.command}"`);
       return await this.#run(resolved.command, line, context);
     } catch (error) {
@@ -233,6 +236,25 @@ export class ConfigureLevel {
     const { session } = await this.#session(context);
     return completeConfigure(line, session.configuration, this.#agents);
   }
+}
+
+/** `COMMAND -h`, and `property NAME --help`: true when that was asked and is told. Throws for an option that is not known. */
+function tellHelp(command: string, line: string, context: CliContext): boolean {
+  const words = line.trim().split(/\s+/).slice(1);
+  if (words.at(-1) !== "-h" && words.at(-1) !== "--help") return false;
+  if (words.length === 1) {
+    const [usage, help] = CONFIGURE_HELP[command] ?? ["", ""];
+    context.terminal.out(`configure ${command} ${usage}`.trimEnd());
+    if (help !== "") context.terminal.out(`  ${help}`);
+    return true;
+  }
+  const [name = ""] = words;
+  if (command !== "property" || words.length !== 2) return false;
+  const option = CLUSTER_OPTIONS.get(name);
+  if (option === undefined) throw new CommandError(`property: there is no cluster option '${name}'${hint(name, CLUSTER_OPTIONS.keys())}`);
+  context.terminal.out(`${name}: default ${option.default === "" ? "(none)" : option.default}`);
+  if (option.values !== undefined) context.terminal.out(`  one of ${option.values.join(", ")}`);
+  return true;
 }
 
 /** Words that the shell itself understands at every level. */

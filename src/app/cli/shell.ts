@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { QuorateError } from "../../core/base/index.ts";
 import { type CliContext, type Command, CommandError, type Completion, type Level, type LevelEntry } from "./level.ts";
+import { noSuchCommand } from "./refusals.ts";
 import { matchName, quoteWord, splitWords } from "./words.ts";
 
 /** What a line did: `quit` ends the shell. */
@@ -101,7 +102,7 @@ export class Shell {
     if (fromRoot.kind === "one" && fromRoot.exact) return this.#runBelow(fromRoot.value, rest, [stack[0]!]);
     const name = `${stack.length === 1 ? "root" : level.name}.${word}`;
     if (match.kind === "many") throw new CommandError(`${name}: ambiguous, could be ${match.names.join(", ")}`);
-    throw new CommandError(`${name}: No such command`);
+    throw new CommandError(noSuchCommand(name));
   }
 
   /** Enters the level, or runs the rest of the line in it and comes back. */

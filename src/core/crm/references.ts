@@ -48,8 +48,14 @@ export function redirectConstraints(configuration: Element, from: string, to: st
           ),
     );
     const redirected = withoutRepeats(withChildren(withAttributes(constraint, changes), children));
-    return redirected === null || isAboutOne(redirected) ? null : redirected;
+    return redirected === null || isAboutOne(redirected) ? null : shortest(redirected);
   });
+}
+
+/** Sets of two resources that say no more than a plain pair become one, as in crmsh (measured). */
+function shortest(constraint: Element): Element {
+  const sets = constraint.children.filter((child) => child.name === "resource_set");
+  return sets.reduce((sum, set) => sum + set.children.length, 0) === 2 ? (simplify(constraint) ?? constraint) : constraint;
 }
 
 /** Sets in which two resources became the same one name it once. */
@@ -113,6 +119,8 @@ function simplify(constraint: Element): Element | null {
 function asPair(constraint: Element, sets: readonly Element[]): Record<string, string> | null {
   const [one, two] = sets;
   if (one === undefined || (two === undefined && attributeOf(one, "sequential") === "false")) return null;
+  // "Any of these" is more than a pair can say.
+  if (sets.some((set) => attributeOf(set, "require-all") === "false")) return null;
   const members = sets.flatMap((set) => set.children.map((ref) => ({ id: idOf(ref) ?? "", set })));
   const [first, second] = members;
   if (first === undefined || second === undefined) return null;

@@ -110,9 +110,9 @@ function checkConstraintPlaces(configuration: Element, objects: readonly CrmObje
     for (const id of new Set(namedBy(object.element))) {
       const parent = byId.get(id)?.parent ?? null;
       const top = outermost(parent);
-      if (parent === null || top === null || parent.type === "bundle") continue;
-      // Instances of a clone have no name of their own: the policy engine ignores such a constraint (measured with crm_verify).
-      const isIgnored = top.type === "clone" || top.type === "ms";
+      if (parent === null || top === null) continue;
+      // Instances have no name of their own: the policy engine ignores such a constraint (measured with crm_verify).
+      const isIgnored = top.type !== "group";
       const advice = isIgnored ? `the constraint would be ignored; name ${top.id} instead` : `name ${parent.id} instead`;
       add(isIgnored ? "error" : "warning", "CONSTRAINT_ON_MEMBER", object.id, `'${id}' is in ${parent.type} ${parent.id}; ${advice}`);
     }
