@@ -1,11 +1,11 @@
 import type { Element } from "../../core/cib/index.ts";
 import { readModel, schedule, upgradeCib, validateCib } from "../../core/policy/index.ts";
 import {
+  currentStatusText,
   describeAction,
   executeTransition,
   scoreText,
   simulationText,
-  statusLines,
   summaryText,
   utilizationText,
 } from "../../core/whatif/index.ts";
@@ -45,7 +45,7 @@ export function simulationReport({ cib: given, nowMs }: Asked, wish: SimulationW
   }
   const none = (lines: readonly string[]): readonly string[] => (lines.length === 0 ? ["  (nothing)"] : lines);
   const lines: string[] = [];
-  if (!wish.actionsOnly) lines.push("Current cluster status:", ...statusLines(plan.model), "");
+  if (!wish.actionsOnly) lines.push(...currentStatusText(plan));
   if (wish.scores) lines.push("Assignment Scores:", ...scoreText(plan.model), "");
   if (wish.utilization) lines.push("Utilization Information:", ...utilizationText(plan.model), "");
   lines.push("Transition Summary:", ...none(summaryText(plan.summary)));

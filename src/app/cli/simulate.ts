@@ -68,14 +68,15 @@ function simulate(asked: Asked): Simulation {
   const wallSec = Math.floor(Date.now() / 1000);
   const read = readCib(asked.file);
   validateCib(read);
-  const cib = upgradeCib(inject(read, asked.injections, wallSec));
+  const before = upgradeCib(read);
+  const cib = inject(before, asked.injections, wallSec);
   const nowMs = effectiveTimeMs(cib, asked.now);
   const plan = schedule(cib, nowMs, md5, { scores: true });
   const execution = executeTransition(cib, plan.graph, { wallSec, failures: asked.failures });
   const after = readModel(execution.cib, nowMs, md5);
   return {
     result: () => simulationResult(plan, after),
-    text: (scores) => simulationText(plan, execution, after, { scores }),
+    text: (scores) => simulationText(plan, execution, after, { scores, before, injections: asked.injections }),
   };
 }
 

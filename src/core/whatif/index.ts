@@ -20,9 +20,10 @@ export {
   unavailability,
 } from "./explain.ts";
 export { applyChange, type ProposedChange } from "./explain-changes.ts";
-export { type Injection, inject } from "./inject.ts";
+export { describeInjection, type Injection, inject } from "./inject.ts";
 export { type PlannedChange, type PlannedEdit, type PlannedEffect, planChange } from "./plan.ts";
 export { PROPOSAL_RUNS_MAX, type Proposal, placesAfter, proposeChanges, proposeFrom, type Question } from "./proposals.ts";
 export { type FinalState, finalState, nodeState, type SimulationResult, simulationResult } from "./report.ts";
 export { type Settled, settle } from "./settle.ts";
-export { describeAction, scoreText, simulationText, statusLines, summaryText, type TextOptions, utilizationText } from "./text.ts";
+export { headingLines, type StatusOptions, statusLines } from "./status-lines.ts";
+export { currentStatusText, describeAction, scoreText, simulationText, summaryText, type TextOptions, utilizationText } from "./text.ts";

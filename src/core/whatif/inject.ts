@@ -1,4 +1,4 @@
-import { QuorateError } from "../base/index.ts";
+import { QuorateError, unreachable } from "../base/index.ts";
 import { attributeOf, childOf, childrenOf, type Element, element, idOf, withAttributes, withChildren } from "../cib/index.ts";
 import type { ResourceAction } from "../transition/index.ts";
 import { executeTransition } from "./execute.ts";
@@ -29,12 +29,48 @@ export function inject(cib: Element, injections: readonly Injection[], wallSec: 
   return changed;
 }
 
+/** An injection in words, for the report. */
+export function describeInjection(injection: Injection): string {
+  switch (injection.kind) {
+    case "node-up":
+      return `Bringing node ${injection.node} online`;
+    case "node-down":
+      return `Taking node ${injection.node} offline`;
+    case "node-fail":
+      return `Failing node ${injection.node}`;
+    case "quorum":
+      return `Setting quorum: ${injection.quorate}`;
+    case "watchdog":
+      return `Setting watchdog: ${injection.present}`;
+    case "ticket":
+      return TICKET_WORDS[injection.state](injection.ticket);
+    case "result":
+      return `Injecting ${injection.resource}_${injection.task}_${injection.intervalMs}@${injection.node}=${injection.rc} into the configuration`;
+    case "fail-count":
+      return `Setting the fail count of ${injection.resource} on ${injection.node} to ${injection.count}`;
+    case "utilization":
+      return `Setting ${injection.name} of ${injection.of} to ${injection.value}`;
+    default:
+      return unreachable(injection);
+  }
+}
+
+const TICKET_WORDS = {
+  grant: (ticket: string) => `Granting ticket ${ticket}`,
+  revoke: (ticket: string) => `Revoking ticket ${ticket}`,
+  standby: (ticket: string) => `Making ticket ${ticket} standby`,
+  activate: (ticket: string) => `Activating ticket ${ticket}`,
+} as const;
+
 function injectOne(cib: Element, injection: Injection, wallSec: number): Element {
   switch (injection.kind) {
     case "node-up":
       return setNode(cib, injection.node, { in_ccm: "true", crmd: "online", join: "member", expected: "member" });
     case "node-down":
-      return setNode(cib, injection.node, { in_ccm: "false", crmd: "offline", join: "down", expected: "down" });
+      return leaveCleanly(
+        setNode(cib, injection.node, { in_ccm: "false", crmd: "offline", join: "down", expected: "down" }),
+        injection.node,
+      );
     case "node-fail":
       return setNode(cib, injection.node, { in_ccm: "false", crmd: "offline", join: "member", expected: "member" });
     case "quorum":
@@ -95,6 +131,22 @@ function setNode(cib: Element, name: string, attributes: Readonly<Record<string,
       status.children.map((one) => (one === state ? withAttributes(one, attributes) : one)),
     );
   });
+}
+
+/** A node that went down in good order has stopped its resources: neither history nor transient attributes are left. */
+function leaveCleanly(cib: Element, name: string): Element {
+  const { id } = nodeIdentity(cib, name);
+  const left = (state: Element): Element =>
+    withChildren(
+      state,
+      state.children.filter((child) => child.name !== "lrm" && child.name !== "transient_attributes"),
+    );
+  return replaceChild(cib, "status", (status) =>
+    withChildren(
+      status,
+      status.children.map((state) => (state.name === "node_state" && idOf(state) === id ? left(state) : state)),
+    ),
+  );
 }
 
 function setProperty(cib: Element, name: string, value: string): Element {

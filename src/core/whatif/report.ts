@@ -59,6 +59,7 @@ function summaryLine(line: Plan["summary"][number]): Record<string, unknown> {
   const subject = line.resource === null ? { node: line.node } : { rsc: line.resource };
   const out: Record<string, unknown> = { verb: line.verb, ...subject, detail: line.detail, reason: line.reason };
   if (line.blocked) out["blocked"] = true;
+  if (line.launcher !== undefined) out["rsc"] = line.launcher;
   return out;
 }
 

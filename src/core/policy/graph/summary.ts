@@ -15,6 +15,8 @@ export type SummaryLine = {
   /** Text after "due to". */
   readonly reason: string | null;
   readonly blocked: boolean;
+  /** Of a guest that is fenced: the resource that makes it, because recovering that is the fencing. */
+  readonly launcher?: string;
 };
 
 /** Node lines first, then resources in order (S1-S5). */
@@ -32,7 +34,8 @@ function summarizeNode(planner: Planner, node: PolicyNode, lines: SummaryLine[])
     if (action.optional) continue;
     if (action.task === "do_shutdown") lines.push({ ...base, verb: "Shutdown", node: node.name, detail: node.name, reason: null });
     if (action.detail.kind !== "fence") continue;
-    lines.push({ ...base, verb: "Fence", node: node.name, detail: action.detail.operation, reason: action.reason });
+    const guest = node.launcher === null ? {} : { launcher: node.launcher.id };
+    lines.push({ ...base, verb: "Fence", node: node.name, detail: action.detail.operation, reason: action.reason, ...guest });
   }
 }
 
