@@ -70,7 +70,7 @@ describe("what a commit would do, and the state it starts from", () => {
   test("the edited configuration is scheduled over the status of the file, and nothing is written", async () => {
     const { ok, out } = await run(...EDITS, "simulate");
     assert.ok(ok);
-    assert.match(out, /Start +p +\( n1 \)/);
+    assert.match(out, /Start +p +\( +n1 \)/);
     assert.match(out, /Resource action: p +start on n1[\s\S]*Resource action: q +start on n1/, "the order is kept");
     assert.match(out, /Revised Cluster Status:[\s\S]*q\t\(ocf:heartbeat:Dummy\):\t Started n1/);
     assert.doesNotMatch(out, /Assignment Scores|Utilization/);
@@ -102,7 +102,7 @@ describe("what a commit would do, and the state it starts from", () => {
     assert.ok(ok, said);
     assert.match(said, /imagined state/);
     assert.equal(out.split("node n2 online").length, 2, "listed once, and gone after load");
-    assert.match(out, /Start +p +\( n2 \)/);
+    assert.match(out, /Start +p +\( +n2 \)/);
   });
 
   test("results, quorum and tickets can be supposed; what does not exist is refused", async () => {
