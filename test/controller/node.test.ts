@@ -307,3 +307,28 @@ test("a policy that throws is contained: nothing starts, the status says so, and
   const status = leader.request("status", {}) as { policyFailure: { code: string } };
   assert.equal(status.policyFailure.code, "POLICY_DEFECT");
 });
+
+test("a daemon that is killed a second time has its grace again, also at a leader that followed the first time", () => {
+  const cluster = withWeb();
+  const [n1, n2, n3] = ["n1", "n2", "n3"].map((name) => cluster.nodes.get(name)) as [MiniNode, MiniNode, MiniNode];
+  const others = (of: MiniNode): MiniNode[] => [n1, n2, n3].filter((node) => node !== of);
+  const kill = (victim: MiniNode): void => {
+    victim.die();
+    for (const other of others(victim)) other.deliver({ kind: "link", peer: victim.id, change: "gone" });
+  };
+  kill(n2);
+  cluster.run(500);
+  n2.restart();
+  for (const other of others(n2)) other.deliver({ kind: "link", peer: n2.id, change: "up" });
+  const greetedAgain = (): boolean => [n1, n3].every((node) => (node.core.state.nodes.get("n2")?.greeting ?? 0) > 2_000_000);
+  cluster.until("n2 has greeted again", 10_000, greetedAgain);
+  // Longer than the grace: what n3 remembers of the first end is old by now.
+  cluster.run(6_000);
+  cluster.leader()?.request("cluster.transfer", { node: "n2" });
+  cluster.until("n2 leads", 10_000, () => cluster.leader() === n2);
+  const killedMs = cluster.nowMs;
+  kill(n2);
+  cluster.until("another leads", 10_000, () => cluster.leader() !== null);
+  cluster.until("n2 is lost", 20_000, () => cluster.leader()?.core.state.nodes.get("n2")?.membership === "lost");
+  assert.ok(cluster.nowMs - killedMs >= 5_000, `lost after ${cluster.nowMs - killedMs} ms`);
+});
