@@ -8,6 +8,8 @@ export type CibFault = {
   readonly code:
     | "CIB_NOT_A_CIB"
     | "CIB_UNKNOWN_ELEMENT"
+    | "CIB_MISPLACED_ELEMENT"
+    | "CIB_ID_MISSING"
     | "CIB_ID_TOO_LONG"
     | "CIB_DUPLICATE_ID"
     | "CIB_DANGLING_REFERENCE"
@@ -35,6 +37,17 @@ const KNOWN_ELEMENTS = new Set(
   ).split(" "),
 );
 
+/** What each kind of resource may be made of. */
+const MEMBERS: Readonly<Record<string, ReadonlySet<string>>> = {
+  resources: new Set(["primitive", "group", "clone", "master", "bundle", "template"]),
+  group: new Set(["primitive"]),
+  clone: new Set(["primitive", "group"]),
+  master: new Set(["primitive", "group"]),
+  bundle: new Set(["primitive"]),
+};
+/** Everything that `MEMBERS` speaks of. */
+const RESOURCES = MEMBERS["resources"]!;
+
 const REFERENCES: Readonly<Record<string, readonly string[]>> = {
   rsc_colocation: ["rsc", "with-rsc"],
   rsc_location: ["rsc"],
@@ -46,8 +59,8 @@ const REFERENCES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Refuses configurations that cannot be meant: unknown elements, ids used twice or beyond all reason, references to
- * nothing, a resource colocated with itself, negative intervals, containment in a circle. Walks the configuration once.
+ * Refuses configurations that cannot be meant: unknown elements, resources without an id or where none can be, ids used
+ * twice or beyond all reason, references to nothing, a resource colocated with itself, negative intervals, containment in a circle. Walks the configuration once.
  * @throws CibError
  */
 export function validateCib(cib: Element): void {
@@ -59,6 +72,7 @@ export function validateCib(cib: Element): void {
   for (const element of walk(configuration)) {
     if (element.name !== COMMENT) checkElement(element, ids);
   }
+  for (const section of configuration.children) if (section.name === "resources") checkMembers(section);
   checkContainment(configuration);
   checkTags(configuration);
 }
@@ -110,6 +124,19 @@ function checkElement(element: Element, ids: ReadonlySet<string>): void {
   }
   if (element.name === "op" && /^\s*-\s*[\d.]*[1-9]/.test(attributeOf(element, "interval") ?? "")) {
     throw fault(element, "CIB_NEGATIVE_INTERVAL", `interval="${attributeOf(element, "interval")}" is negative`);
+  }
+}
+
+/** A group in a group, or a clone in anything, is nothing that could be run; without an id nothing could be said of it. */
+function checkMembers(parent: Element): void {
+  for (const child of parent.children) {
+    if (!RESOURCES.has(child.name)) continue;
+    const allowed = MEMBERS[parent.name];
+    if (allowed === undefined || !allowed.has(child.name)) {
+      throw fault(child, "CIB_MISPLACED_ELEMENT", `a ${child.name} cannot be in a ${parent.name}`);
+    }
+    if (idOf(child) === undefined) throw fault(child, "CIB_ID_MISSING", "the id is missing");
+    checkMembers(child);
   }
 }
 

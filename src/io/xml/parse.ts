@@ -72,7 +72,8 @@ class TreeReader {
   }
 
   #open(name: string, attributes: Record<string, string>): void {
-    if (this.#stack.length >= XML_DEPTH_MAX) throw this.#fault("XML_TOO_DEEP", `elements are nested deeper than ${XML_DEPTH_MAX}`);
+    if (this.#stack.length >= XML_DEPTH_MAX)
+      throw this.#fault("XML_TOO_DEEP", `<${name}>: elements are nested deeper than ${XML_DEPTH_MAX}`);
     for (const [key, value] of Object.entries(attributes)) {
       if (value.length > XML_ATTRIBUTE_MAX_CHARS) {
         throw this.#fault("XML_TOO_LARGE", `attribute "${key}" of <${name}> is longer than ${XML_ATTRIBUTE_MAX_CHARS} characters`);
@@ -117,6 +118,39 @@ function decodeUtf8(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new XmlError("the document is not valid UTF-8", { code: "XML_NOT_UTF8", line: 1, column: 1 }, cause);
+    throw notUtf8(bytes, cause);
+  }
+}
+
+const LINE_END = 0x0a;
+const TAG_BEGIN = 0x3c;
+
+/** Where the first byte is that cannot be: no character contains the byte of a line end, so lines can be tried one by one. */
+function notUtf8(bytes: Uint8Array, cause: unknown): XmlError {
+  const strict = new TextDecoder("utf-8", { fatal: true });
+  let line = 1;
+  for (let from = 0; from <= bytes.length; line++) {
+    const end = bytes.indexOf(LINE_END, from);
+    const to = end < 0 ? bytes.length : end;
+    const part = bytes.subarray(from, to);
+    if (!decodes(strict, part)) {
+      const column = new TextDecoder().decode(part).indexOf("\ufffd") + 1;
+      const tag = bytes.lastIndexOf(TAG_BEGIN, from + column);
+      const name = /^<([A-Za-z_][\w.-]*)/.exec(new TextDecoder().decode(bytes.subarray(tag, tag + 100)))?.[1];
+      const within = name === undefined ? "" : `<${name}>: `;
+      const message = `line ${line}, column ${column}: ${within}the document is not valid UTF-8`;
+      return new XmlError(message, { code: "XML_NOT_UTF8", line, column }, cause);
+    }
+    from = to + 1;
+  }
+  return new XmlError("line 1: the document is not valid UTF-8", { code: "XML_NOT_UTF8", line: 1, column: 1 }, cause);
+}
+
+function decodes(strict: InstanceType<typeof TextDecoder>, bytes: Uint8Array): boolean {
+  try {
+    strict.decode(bytes);
+    return true;
+  } catch {
+    return false;
   }
 }
