@@ -4,13 +4,15 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { DemoCluster } from "../../scripts/demo-cluster.ts";
 import { term } from "../../src/core/base/index.ts";
 import type { AgentAction } from "../../src/core/ports/index.ts";
 import { linkGuardian, monotonicMs } from "../../src/io/executor/index.ts";
 
-const USAGE = `usage: node dist/bench/idle/main.js [--seconds N] [--dir DIR ...] [--monitors N] [--interval MS]
+const USAGE = `usage: node dist/bench/idle/main.js [--seconds N] [--cluster [--warm N] | --dir DIR ...] [--monitors N] [--interval MS]
 
 Without --dir: an idle guardian of its own, with a daemon's heartbeat of deadlines and N dummy monitors every MS.
+With --cluster: three nodes of the demo's kind with 20 dummies a node, monitored every MS, measured N seconds after they run.
 With --dir: the daemon and guardian of running nodes, by their arguments. PSS from smaps_rollup, CPU from stat.
 `;
 
@@ -106,11 +108,42 @@ async function ownGuardian(seconds: number, monitors: number, intervalMs: number
   rmSync(directory, { recursive: true, force: true });
 }
 
+/** Three nodes with 20 resources each; what has just started still compiles and collects, so it is left alone for a while. */
+async function ownCluster(seconds: number, warmS: number, intervalMs: number): Promise<void> {
+  const cluster = await DemoCluster.create(mkdtempSync("/var/tmp/quorate-idle-"), 3);
+  try {
+    await cluster.form("idle");
+    const first = cluster.nodes[0]!;
+    const op = `op monitor interval=${intervalMs}ms`;
+    const dummies = Array.from({ length: 60 }, (_, index) => `primitive d${index} ocf:quorate:dummy ${op}`);
+    await cluster.quorate(first, ["-w", "configure"], [...dummies, "property stonith-enabled=false", ""].join("\n"));
+    const { leader } = (await cluster.request(first, "status")) as { leader?: { readonly node?: string } };
+    await new Promise((resolve) => setTimeout(resolve, warmS * 1000));
+    process.stdout.write(`the leader is ${leader?.node ?? "unknown"}\n`);
+    await measureAll(
+      cluster.nodes.map((node) => node.directory),
+      seconds,
+    );
+  } finally {
+    await cluster.destroy();
+  }
+}
+
+async function measureAll(directories: readonly string[], seconds: number): Promise<void> {
+  const all = directories.flatMap((directory) =>
+    programsOf(directory).map(({ name, pid }) => measure(`${directory} ${name}`, pid, seconds)),
+  );
+  if (all.length === 0) process.stdout.write("no daemon or guardian runs with these directories\n");
+  await Promise.all(all);
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       seconds: { type: "string", default: "20" },
       dir: { type: "string", multiple: true },
+      cluster: { type: "boolean" },
+      warm: { type: "string", default: "60" },
       monitors: { type: "string", default: "3" },
       interval: { type: "string", default: "10000" },
       help: { type: "boolean", short: "h" },
@@ -121,12 +154,9 @@ async function main(): Promise<void> {
     return;
   }
   const seconds = Number(values.seconds);
+  if (values.cluster === true) return ownCluster(seconds, Number(values.warm), Number(values.interval));
   if (values.dir === undefined) return ownGuardian(seconds, Number(values.monitors), Number(values.interval));
-  const all = values.dir.flatMap((directory) =>
-    programsOf(directory).map(({ name, pid }) => measure(`${directory} ${name}`, pid, seconds)),
-  );
-  if (all.length === 0) process.stdout.write("no daemon or guardian runs with these directories\n");
-  await Promise.all(all);
+  await measureAll(values.dir, seconds);
 }
 
 await main();
