@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { attributeOf, childOf, type Element, idOf, withChildren } from "../../src/core/cib/index.ts";
 import { readModel } from "../../src/core/policy/index.ts";
-import { blastRadius, blastSets, clusterNodes, planChange, settle } from "../../src/core/whatif/index.ts";
+import { blastRadius, blastSets, clusterNodes, finalState, inject, planChange, settle } from "../../src/core/whatif/index.ts";
 import { parseXml } from "../../src/io/xml/index.ts";
 
 const hash = (text: string): string => createHash("md5").update(text).digest("hex");
@@ -53,6 +53,49 @@ describe("blast radius", () => {
     ]);
     assert.equal(blastRadius(CIB, [["n1", "n3"]], AT, { votes })[0]?.quorate, true);
     assert.equal(blastRadius(CIB, [["n2"]], AT, { votes })[0]?.quorate, false);
+  });
+
+  test("a witness votes though it is no node; a node that is down already does not", () => {
+    const withWitness = new Map([
+      ["n1", 1],
+      ["n2", 1],
+      ["n3", 0],
+      ["w", 1],
+    ]);
+    assert.equal(blastRadius(CIB, [["n1"]], AT, { votes: withWitness })[0]?.quorate, true);
+    assert.equal(blastRadius(CIB, [["n1", "n2"]], AT, { votes: withWitness })[0]?.quorate, false);
+    const oneDown = inject(CIB, [{ kind: "node-down", node: "n3" }], 0);
+    assert.equal(blastRadius(oneDown, [["n1"]], AT)[0]?.quorate, false);
+    assert.equal(blastRadius(CIB, [["n1"]], AT)[0]?.quorate, true);
+  });
+
+  test("every node and every pair agrees with the node's loss carried out by hand", () => {
+    for (const blast of blastRadius(CIB, blastSets(["n1", "n2", "n3"], true), AT)) {
+      const calm = settle(CIB, AT.nowMs, hash).cib;
+      const lost = inject(
+        calm,
+        [
+          ...blast.lost.map((node) => ({ kind: "node-fail", node }) as const),
+          ...(blast.quorate ? [] : [{ kind: "quorum", quorate: false } as const]),
+        ],
+        0,
+      );
+      const after = settle(lost, AT.nowMs, hash);
+      assert.ok(after.complete);
+      const { resources } = finalState(readModel(after.cib, AT.nowMs, hash));
+      for (const { resource, effect, to } of blast.effects) {
+        const nodes = (resources[resource] ?? []).map((each) => each.node).filter((node) => !blast.lost.includes(node));
+        if (effect === "stopped") assert.deepEqual(nodes, [], `${blast.lost.join()}: ${resource}`);
+        else for (const node of to) assert.ok(nodes.includes(node), `${blast.lost.join()}: ${resource}`);
+      }
+    }
+  });
+
+  test("a state that asks for the same for ever is settled, not followed", () => {
+    const failed = inject(settle(CIB, AT.nowMs, hash).cib, [{ kind: "fail-count", resource: "web", node: "n2", count: "INFINITY" }], 0);
+    const settled = settle(failed, AT.nowMs, hash);
+    assert.ok(settled.complete);
+    assert.ok(settled.plans.length <= 2, `${settled.plans.length} plans`);
   });
 
   test("sets: every node, and every two", () => {

@@ -23,7 +23,7 @@ export type Blast = {
 };
 
 export type BlastOptions = {
-  /** Votes by node, from the Raft configuration; absent: one each. */
+  /** Votes by node, from the Raft configuration, witnesses too; absent: one for each cluster node. */
   readonly votes?: ReadonlyMap<string, number>;
 };
 
@@ -45,10 +45,10 @@ export function blastRadius(
     throw new QuorateError(`${sets.length} sets of nodes are more than ${BLAST_SETS_MAX}: ask about fewer`, { code: "WHATIF_TOO_MANY" });
   }
   const calm = settle(cib, at.nowMs, at.hash).cib;
-  const before = placesOf(readModel(calm, at.nowMs, at.hash));
-  const names = clusterNodes(readModel(calm, at.nowMs, at.hash));
+  const model = readModel(calm, at.nowMs, at.hash);
+  const before = placesOf(model);
   return sets.map((lost) => {
-    const quorate = staysQuorate(names, lost, options.votes);
+    const quorate = staysQuorate(model, lost, options.votes);
     const wallSec = Math.floor(at.nowMs / 1000);
     const injections: Injection[] = lost.map((node) => ({ kind: "node-fail", node }));
     if (!quorate) injections.push({ kind: "quorum", quorate: false });
@@ -75,11 +75,20 @@ export function clusterNodes(model: Model): string[] {
   return model.nodeList.filter((node) => node.kind === "cluster" && node.online).map((node) => node.name);
 }
 
-function staysQuorate(online: readonly string[], lost: readonly string[], votes: ReadonlyMap<string, number> | undefined): boolean {
-  const weight = (node: string): number => votes?.get(node) ?? (votes === undefined ? 1 : 0);
-  const all = votes === undefined ? [...online] : [...votes.keys()];
-  const total = all.reduce((sum, node) => sum + weight(node), 0);
-  const left = online.filter((node) => !lost.includes(node)).reduce((sum, node) => sum + weight(node), 0);
+/**
+ * Has what is left more than half of the votes? A voter that is no node of the configuration is a witness; whether it is
+ * up does not show in the CIB, so it counts as up.
+ */
+function staysQuorate(model: Model, lost: readonly string[], votes: ReadonlyMap<string, number> | undefined): boolean {
+  const nodes = model.nodeList.filter((node) => node.kind === "cluster");
+  const weights = votes ?? new Map(nodes.map((node) => [node.name, 1]));
+  const away = new Set([...lost, ...nodes.filter((node) => !node.online).map((node) => node.name)]);
+  let total = 0;
+  let left = 0;
+  for (const [name, weight] of weights) {
+    total += weight;
+    if (!away.has(name)) left += weight;
+  }
   return left * 2 > total;
 }
 
