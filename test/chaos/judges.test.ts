@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { element } from "../../src/core/cib/index.ts";
 import { checkLinearizable, type Operation } from "../support/linearizability.ts";
 import { doubleRuns, type LedgerLine, runningOn } from "./ledger.ts";
 import { complaint, unexplained } from "./logs.ts";
-import { judgeFencing } from "./run.ts";
+import { judgeFencing, lostChanges, touched } from "./run.ts";
 import { CI, SCENARIOS } from "./scenarios/index.ts";
 import { withoutUnseen } from "./workload.ts";
 
@@ -31,6 +32,16 @@ describe("the ledger", () => {
     test(`${text}: ${overlaps} double runs`, () => {
       assert.equal(doubleRuns(ledger(text)).length, overlaps);
     });
+  }
+
+  for (const [text, fine] of [
+    ["start n1 d1, start n2 d2, start n3 d3", true],
+    ["start n1 d1, start n2 d2, start n3 d3, stop n1 d1", false],
+    ["start n1 d1, start n2 d2, start n3 d3, start n1 d1", false],
+    ["start n1 d1, start n2 d2, start n3 d3, off n1", false],
+    ["start n1 d1, start n2 d2", false],
+  ] as const) {
+    test(`${text}: ${fine ? "untouched" : "touched"}`, () => assert.equal(touched(ledger(text)) === null, fine));
   }
 
   test("a host without power runs nothing", () => {
@@ -79,6 +90,13 @@ describe("the logs", () => {
       rmSync(directory, { recursive: true });
     }
   });
+});
+
+test("an acknowledged change that the configuration does not hold is lost", () => {
+  const sets = ["a", "b"].map((id) => element("cluster_property_set", { id }));
+  const cib = element("cib", {}, [element("configuration", {}, [element("crm_config", {}, sets)])]);
+  assert.deepEqual(lostChanges(["a", "b"], cib), []);
+  assert.deepEqual(lostChanges(["a", "c", "b"], cib), ["c"]);
 });
 
 describe("fencing", () => {

@@ -4,7 +4,7 @@ import { seededRandom } from "../../src/core/base/index.ts";
 import { type Element, element } from "../../src/core/cib/index.ts";
 import { checkLinearizable, describe } from "../support/linearizability.ts";
 import { LabCluster, type Status } from "./cluster.ts";
-import { doubleRuns, runningOn } from "./ledger.ts";
+import { doubleRuns, type LedgerLine, runningOn } from "./ledger.ts";
 import { unexplained } from "./logs.ts";
 import type { Scenario, Stage } from "./scenario.ts";
 import { propertySets, Workload, withoutUnseen } from "./workload.ts";
@@ -143,12 +143,10 @@ function check(cluster: LabCluster, scenario: Scenario, workload: Workload, conf
   const twice = doubleRuns(ledger);
   if (twice.length > 0) throw new Error(`DOUBLE RUN: ${twice.join("; ")}`);
   if (scenario.holds?.untouched) {
-    const lines = ledger.filter((line) => line.action !== "start");
-    const starts = ledger.filter((line) => line.action === "start").length;
-    if (lines.length > 0 || starts !== RESOURCES.length) throw new Error(`resources were touched: ${starts} starts, ${lines.length} stops`);
+    const seen = touched(ledger);
+    if (seen !== null) throw new Error(seen);
   }
-  const kept = propertySets(configuration);
-  const lost = workload.acknowledged.filter((id) => !kept.has(id));
+  const lost = lostChanges(workload.acknowledged, configuration);
   if (lost.length > 0) throw new Error(`ACKNOWLEDGED CHANGES LOST: ${lost.join(" ")}`);
   const verdict = checkLinearizable(withoutUnseen(workload.operations));
   if (verdict.kind === "unknown") throw new Error(`the history of ${verdict.key} is too wide to be checked`);
@@ -156,6 +154,19 @@ function check(cluster: LabCluster, scenario: Scenario, workload: Workload, conf
     const around = verdict.prefix.slice(-6).map(describe);
     throw new Error(`NOT LINEARIZABLE: ${describe(verdict.stuck)} fits nowhere after\n  ${around.join("\n  ")}`);
   }
+}
+
+/** Acknowledged additions that the configuration does not hold. */
+export function lostChanges(acknowledged: readonly string[], configuration: Element): readonly string[] {
+  const kept = propertySets(configuration);
+  return acknowledged.filter((id) => !kept.has(id));
+}
+
+/** What was done to resources beside the first start of each, in words; null: nothing. */
+export function touched(ledger: readonly LedgerLine[]): string | null {
+  const starts = ledger.filter((line) => line.action === "start").length;
+  const others = ledger.length - starts;
+  return others === 0 && starts === RESOURCES.length ? null : `resources were touched: ${starts} starts, ${others} stops`;
 }
 
 function explainedBy({ holds }: Scenario): readonly "quorum"[] {
