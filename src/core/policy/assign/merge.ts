@@ -36,18 +36,17 @@ export function hasInfluence(colocation: Colocation, primary: Resource = colocat
   return colocation.influence || primary.activeNodes.length === 0;
 }
 
+/** One flow of preferences: from whom, for whom, through which constraint, and how much of it. */
+export type Merge = {
+  readonly source: Resource;
+  readonly target: Resource;
+  readonly constraint: Colocation;
+  readonly factor: number;
+  readonly how: MergeHow;
+};
+
 /** Lets a source's node preferences flow into a table of `target` (8.28). */
-export function mergeScores(
-  assignment: Assignment,
-  merge: {
-    readonly source: Resource;
-    readonly target: Resource;
-    readonly constraint: Colocation;
-    readonly factor: number;
-    readonly how: MergeHow;
-  },
-  table: NodeTable,
-): void {
+export function mergeScores(assignment: Assignment, merge: Merge, table: NodeTable): void {
   const { source } = merge;
   if (source.merging) return;
   source.merging = true;
@@ -60,17 +59,7 @@ export function mergeScores(
   source.merging = false;
 }
 
-function mergeInto(
-  assignment: Assignment,
-  merge: {
-    readonly source: Resource;
-    readonly target: Resource;
-    readonly constraint: Colocation;
-    readonly factor: number;
-    readonly how: MergeHow;
-  },
-  table: NodeTable,
-): void {
+function mergeInto(assignment: Assignment, merge: Merge, table: NodeTable): void {
   const { model } = assignment;
   const { source, target, factor, how } = merge;
   const work = table.snapshot();
@@ -110,17 +99,7 @@ function causeOf(constraint: Colocation, source: Resource) {
 }
 
 /** Adds to every entry the best matching score of the source times the factor (8.31–8.33). */
-function addBestScores(
-  assignment: Assignment,
-  merge: {
-    readonly source: Resource;
-    readonly target: Resource;
-    readonly constraint: Colocation;
-    readonly factor: number;
-    readonly how: MergeHow;
-  },
-  work: NodeTable,
-): void {
+function addBestScores(assignment: Assignment, merge: Merge, work: NodeTable): void {
   const { source, target, constraint, factor, how } = merge;
   const { model } = assignment;
   const scores = sourceTable(source, constraint);

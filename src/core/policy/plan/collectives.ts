@@ -66,32 +66,30 @@ export function turnoverOf(planner: Planner, instances: readonly Resource[]): Tu
   return sum;
 }
 
-/** A17. */
+/** The point at which something begins and the one at which it has ended for all, needed or not. */
+function pointPair(planner: Planner, collective: Resource, tasks: readonly [begin: string, end: string], needed: boolean) {
+  const begin = point(planner, collective, tasks[0]);
+  const end = point(planner, collective, tasks[1]);
+  end.priority = INFINITY_SCORE;
+  begin.optional = !needed;
+  end.optional = !needed;
+  return { begin, end };
+}
+
+/** A17: starting and stopping of a clone or a bundle. */
+function planTurnover(planner: Planner, collective: Resource, turnover: Turnover): void {
+  const { end: running } = pointPair(planner, collective, ["start", "running"], turnover.starting);
+  const { begin: stop } = pointPair(planner, collective, ["stop", "stopped"], turnover.stopping);
+  running.runnable = turnover.active || turnover.starting;
+  stop.live = !turnover.both;
+}
+
 function planClone(planner: Planner, clone: Resource, instances: readonly Resource[]): void {
   const turnover = turnoverOf(planner, instances);
-  const start = point(planner, clone, "start");
-  const running = point(planner, clone, "running");
-  const stop = point(planner, clone, "stop");
-  const stopped = point(planner, clone, "stopped");
-  running.priority = INFINITY_SCORE;
-  stopped.priority = INFINITY_SCORE;
-  start.optional = !turnover.starting;
-  running.optional = !turnover.starting;
-  running.runnable = turnover.active || turnover.starting;
-  stop.optional = !turnover.stopping;
-  stopped.optional = !turnover.stopping;
-  stop.live = !turnover.both;
+  planTurnover(planner, clone, turnover);
   if (clone.promotable) {
-    const promote = point(planner, clone, "promote");
-    const promoted = point(planner, clone, "promoted");
-    const demote = point(planner, clone, "demote");
-    const demoted = point(planner, clone, "demoted");
-    promoted.priority = INFINITY_SCORE;
-    demoted.priority = INFINITY_SCORE;
-    promote.optional = !turnover.promoting;
-    promoted.optional = !turnover.promoting;
-    demote.optional = !turnover.demoting;
-    demoted.optional = !turnover.demoting;
+    pointPair(planner, clone, ["promote", "promoted"], turnover.promoting);
+    pointPair(planner, clone, ["demote", "demoted"], turnover.demoting);
   }
   if (clone.notify) planNotificationPoints(planner, clone);
 }
@@ -106,27 +104,14 @@ function planBundle(planner: Planner, bundle: Resource): void {
     if (connection !== null) planResource(planner, connection);
   }
   const containers = data.replicas.map((replica) => replica.container);
-  const turnover = turnoverOf(planner, containers);
-  const start = point(planner, bundle, "start");
-  const running = point(planner, bundle, "running");
-  const stop = point(planner, bundle, "stop");
-  const stopped = point(planner, bundle, "stopped");
-  running.priority = INFINITY_SCORE;
-  stopped.priority = INFINITY_SCORE;
-  start.optional = !turnover.starting;
-  running.optional = !turnover.starting;
-  running.runnable = turnover.active || turnover.starting;
-  stop.optional = !turnover.stopping;
-  stopped.optional = !turnover.stopping;
-  stop.live = !turnover.both;
+  planTurnover(planner, bundle, turnoverOf(planner, containers));
   const inner = data.innerClone;
   if (inner === null) return;
   planResource(planner, inner);
   if (!inner.promotable) return;
-  for (const task of ["promote", "promoted", "demote", "demoted"]) {
-    const action = point(planner, bundle, task);
-    if (task === "promoted" || task === "demoted") action.priority = INFINITY_SCORE;
-  }
+  // Whether they are needed follows from the points of the contained clone.
+  pointPair(planner, bundle, ["promote", "promoted"], false);
+  pointPair(planner, bundle, ["demote", "demoted"], false);
 }
 
 /** Step 11: a point is needed once an instance has turned out to do it. */
