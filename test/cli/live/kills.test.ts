@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { DemoCluster, type DemoNode, sleep, until } from "../../../scripts/demo-cluster.ts";
 import { nodeState } from "../../../scripts/demo-failover.ts";
 import { seededRandom } from "../../../src/core/base/index.ts";
-import { attributeOf, type Element, walk } from "../../../src/core/cib/index.ts";
+import { attributeOf, type Element, element, walk } from "../../../src/core/cib/index.ts";
 import { ApiFault } from "../../../src/io/api/index.ts";
 
 const SEED = Number(process.env["QUORATE_SEED"] ?? "7");
@@ -18,7 +18,10 @@ const CONNECT_MS = 50;
 /** Within this time a restarted daemon must be a member again, however busy the machine is. */
 const BACK_MS = 60_000;
 
-/** Writes one attribute after the other to whoever answers, and remembers what was acknowledged. */
+/**
+ * Writes one object after the other to whoever answers, and remembers what was acknowledged. Small objects of their own: an
+ * edit carries the whole object, and a start reads the whole log.
+ */
 class Writer {
   readonly acknowledged: string[] = [];
   readonly #cluster: DemoCluster;
@@ -43,7 +46,8 @@ class Writer {
       const name = `change-${number}`;
       try {
         const api = await this.#cluster.api(node, CONNECT_MS);
-        await api.request("node.attribute", { node: "n1", name, value: "1", lifetime: "forever" }, { timeoutMs: 5_000 });
+        const after = element("tag", { id: name }, [element("obj_ref", { id: "a" })]);
+        await api.request("config.commit", { edits: [{ section: "tags", id: name, before: null, after }] }, { timeoutMs: 5_000 });
         this.acknowledged.push(name);
       } catch (error) {
         // Refused, unknown or nobody there: only what was acknowledged is promised.
@@ -82,7 +86,7 @@ async function check(cluster: DemoCluster, ledgerBefore: string, ledger: string,
   assert.deepEqual(history, [], "nobody was fenced");
   for (const each of cluster.nodes) {
     const { cib } = await cluster.request(each, "cib.get", { section: "configuration" });
-    const there = new Set([...walk(cib as Element)].filter((item) => item.name === "nvpair").map((item) => attributeOf(item, "name")));
+    const there = new Set([...walk(cib as Element)].filter((item) => item.name === "tag").map((item) => attributeOf(item, "id")));
     const missing = writer.acknowledged.filter((name) => !there.has(name));
     assert.deepEqual(missing, [], `${each.name} has all ${writer.acknowledged.length} acknowledged changes`);
   }
