@@ -21,6 +21,12 @@ test("delete: the last member takes its containers along", () => {
   assert.deepEqual(shown(session), []);
 });
 
+test("delete: a tag goes from other tags, and the constraints that name it stay", () => {
+  const session = fresh(...THREE, "tag t a b", "tag u: c t", "location l t 100: node1");
+  session.remove(["t"], false);
+  assert.deepEqual(shown(session), ["location l t 100: node1", ...THREE, "tag u c"]);
+});
+
 test("delete: a container alone frees what it held, and constraints name the first of these", () => {
   const session = fresh(...THREE, "group g a b", "colocation x inf: g c");
   session.remove(["g"], false);

@@ -119,8 +119,25 @@ function pick<T>(random: Random, from: readonly T[]): T {
   return from[random.below(from.length)]!;
 }
 
-/** Commands that wait for a person or leave the level are no part of a fuzzed text. */
-const AVOIDED = new Set(["edit", "quit", "exit", "bye", "up", "end", "back", "cd", "filter", "load", "save", "cib"]);
+/** Commands that wait for a person, leave the level, write files or run agents are no part of a fuzzed text. */
+const AVOIDED = new Set([
+  "edit",
+  "rsctest",
+  "validate-all",
+  "graph",
+  "cibstatus",
+  "quit",
+  "exit",
+  "bye",
+  "up",
+  "end",
+  "back",
+  "cd",
+  "filter",
+  "load",
+  "save",
+  "cib",
+]);
 const COMMANDS = CONFIGURE_COMMANDS.filter((command) => !AVOIDED.has(command));
 
 /** A line that might nearly be right. The same seed gives the same lines. */

@@ -43,6 +43,10 @@ const STORIES: readonly (readonly [name: string, story: string])[] = [
     "primitive a Dummy\nprimitive b Dummy\norder o a b\ngroup g a b\n----\ngroup g a b\nprimitive a Dummy\nprimitive b Dummy",
   ],
   [
+    "a set of an object that is typed later",
+    "primitive a Dummy meta $id-ref=b\nprimitive b Dummy meta priority=3\n----\nprimitive a Dummy meta $id-ref=b-meta_attributes\nprimitive b Dummy meta priority=3",
+  ],
+  [
     "rules on agents and operations",
     "op_defaults slow: rule rsc type=Dummy and op name=monitor timeout=1m\n----\nop_defaults slow: rule rsc type=Dummy and op name=monitor timeout=1m",
   ],

@@ -28,7 +28,7 @@ export function deleteObjects(configuration: Element, ids: readonly string[]): E
 
 function deleteOne(configuration: Element, object: CrmObject): Element {
   if (object.type === "fencing_topology") return withSection(configuration, "fencing-topology", []);
-  if (object.type === "tag") return replaceElement(configuration, object.element, []);
+  if (object.type === "tag") return dropFromTags(replaceElement(configuration, object.element, []), object.id);
   if (object.type === "rsc_template") return removeWithUsers(configuration, object);
   if (object.type !== null && CONTAINER_ELEMENTS.has(object.element.name)) return dissolve(configuration, object);
   return removeWithContainers(configuration, object);

@@ -3,7 +3,7 @@ import { type AgentCatalog, NO_AGENTS } from "./agents.ts";
 import type { GrammarOptions } from "./drafts.ts";
 import { addMonitor, modifyGroup, renameObject, setAttribute } from "./edit-change.ts";
 import { deleteObjects } from "./edit-delete.ts";
-import { putDraft, resolveReferences } from "./edit-put.ts";
+import { hasReference, putDraft, resolveReferences } from "./edit-put.ts";
 import { diffConfigurations } from "./edits.ts";
 import { CrmError } from "./errors.ts";
 import { readObject } from "./grammar.ts";
@@ -56,6 +56,8 @@ export class EditSession {
   #original: Element;
   #working: Element;
   #isTakenOver = false;
+  /** Was something typed that uses a set, a rule or operations of another object? */
+  #refers = false;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -97,7 +99,10 @@ export class EditSession {
     const options: GrammarOptions = { spelling: "modern", nodes: () => nodeNames(this.#working), warn };
     const read = readObject(type, line, options);
     const draft = this.#options.newDefaults === true && type === "primitive" ? withMonitor(read, this.#advisedMonitor(read.element)) : read;
-    this.#working = putDraft(this.#working, draft, { mode: "create", improve: true, warn });
+    const put = putDraft(this.#working, draft, { mode: "create", improve: true, warn });
+    // What refers to an object may have been typed before it.
+    this.#refers ||= hasReference(draft.element);
+    this.#working = this.#refers ? resolveReferences(put) : put;
     return warnings;
   }
 
