@@ -206,6 +206,11 @@ const FINDINGS: readonly (readonly [name: string, lines: readonly string[], expe
   ],
   ["a promotable fencing device", ["primitive a stonith:X params ip=1", "clone c a meta promotable=true"], ["error PROMOTABLE_DEVICE c"]],
   ["a bundle that cannot be reached", ["primitive a X params ip=1", "bundle b docker image=i primitive a"], ["error BUNDLE_UNREACHABLE b"]],
+  [
+    "a role beside sets",
+    ["primitive a X params ip=1", "primitive b X params ip=2", "location l { a b } role=Started inf: node1"],
+    ["error SCHEMA l"],
+  ],
   ["an unknown node", ["primitive a X params ip=1", "location l a 100: nodex"], ["warning UNKNOWN_NODE l"]],
   ["a fencing level without a device", ["fencing_topology node1: nosuch"], ["warning NOT_A_DEVICE fencing_topology"]],
   ["a role that is not there", ["acl_target joe nosuch"], ["error MISSING_REFERENCE joe"]],

@@ -9,7 +9,8 @@ import { runConfigureServer } from "../../src/app/cli/configure-server.ts";
 import { attributeOf, canonicalText, childOf, type Element, element, withChildren } from "../../src/core/cib/index.ts";
 import { checkSchema, configurationIn, emptyConfiguration } from "../../src/core/crm/index.ts";
 import { formatXml, parseXml } from "../../src/io/xml/index.ts";
-import { missing, policyFiles, SHARED, sessionOf } from "./support.ts";
+import { generateScript } from "./differential/generate.ts";
+import { missing, policyFiles, SHARED, sessionOf, threeNodes, xmlOf } from "./support.ts";
 
 /** Where Debian's pacemaker-common puts the schema. */
 const SCHEMAS = "/usr/share/pacemaker";
@@ -97,37 +98,60 @@ type Case = {
   readonly needs?: readonly string[];
 };
 
-test("what is written for the cases of the language validates", {
-  skip: noTools || missing("conformance", "cli", "cases", "open.json"),
-}, async () => {
-  const directory = join(SHARED, "conformance", "cli");
-  const named = JSON.parse(readFileSync(join(directory, "bases.json"), "utf8")) as Record<string, string>;
-  const baseOf = (of: Case): string => of.baseXml ?? named[of.base ?? "empty"] ?? "";
-  const { cases } = JSON.parse(readFileSync(join(directory, "cases", "open.json"), "utf8")) as { cases: readonly Case[] };
+/** What the server leaves in the file of each request, where that is something else than was there. */
+async function writtenBy(requests: readonly (Case & { readonly baseXml: string })[]): Promise<Map<string, string>> {
   const input = new PassThrough();
   const output = new PassThrough();
   let text = "";
   output.on("data", (part: Buffer) => {
     text += part.toString("utf8");
   });
-  input.end(cases.map((each) => `${JSON.stringify({ ...each, baseXml: baseOf(each), shows: [] })}\n`).join(""));
+  input.end(requests.map((each) => `${JSON.stringify({ ...each, shows: [] })}\n`).join(""));
   await runConfigureServer(input, output);
-  const written = new Map<string, string>();
-  const bases = new Map(cases.map((each) => [each.id, baseOf(each)]));
+  const bases = new Map(requests.map((each) => [each.id, each.baseXml]));
   const lines = text.trim().split("\n");
-  assert.equal(lines.length, cases.length);
+  assert.equal(lines.length, requests.length);
+  const written = new Map<string, string>();
   for (const line of lines) {
     const answer = JSON.parse(line) as { id: string; xml: string };
     const configuration = configurationIn(parseXml(answer.xml));
-    // What a case found in its file and left there was not written by us.
     const before = configurationIn(parseXml(bases.get(answer.id) ?? ""));
     if (canonicalText(before) !== canonicalText(configuration)) written.set(answer.id, cibOf(configuration, DEFAULT_SCHEMA));
   }
-  assert.ok(written.size > cases.length / 2, `only ${written.size} were written`);
+  return written;
+}
+
+function assertValid(written: ReadonlyMap<string, string>): void {
   assert.deepEqual(
     [...invalid(written, DEFAULT_SCHEMA)].map(([name, reason]) => `${name}: ${reason}`),
     [],
   );
+}
+
+test("what is written for the cases of the language validates", {
+  skip: noTools || missing("conformance", "cli", "cases", "open.json"),
+}, async () => {
+  const directory = join(SHARED, "conformance", "cli");
+  const named = JSON.parse(readFileSync(join(directory, "bases.json"), "utf8")) as Record<string, string>;
+  const { cases } = JSON.parse(readFileSync(join(directory, "cases", "open.json"), "utf8")) as { cases: readonly Case[] };
+  const written = await writtenBy(cases.map((each) => ({ ...each, baseXml: each.baseXml ?? named[each.base ?? "empty"] ?? "" })));
+  assert.ok(written.size > cases.length / 2, `only ${written.size} were written`);
+  assertValid(written);
+});
+
+/** Scripts that are nearly right, half of which get as far as to write something. */
+const SCRIPTS = 150;
+const SCRIPT_SEED = 20261124;
+
+test(`what is written for ${SCRIPTS} random scripts (seed ${SCRIPT_SEED}) validates`, { skip: noTools }, async () => {
+  const baseXml = xmlOf(threeNodes());
+  const requests = Array.from({ length: SCRIPTS }, (_, at) => {
+    const commands = generateScript(SCRIPT_SEED + at);
+    return { id: `${SCRIPT_SEED + at}`, baseXml, commands, needs: ["no-agent-checks"] };
+  });
+  const written = await writtenBy(requests);
+  assert.ok(written.size > SCRIPTS / 3, `only ${written.size} were written`);
+  assertValid(written);
 });
 
 const BAD: readonly (readonly [name: string, xml: string, expected: RegExp])[] = [

@@ -206,7 +206,7 @@ export function readColocation(reader: TokenReader, options: GrammarOptions): Dr
       ["with-rsc-role", pair[1].suffix],
     ]);
   }
-  readTrailing(reader, attributes, ["node-attribute", "influence"]);
+  readTrailing(reader, attributes, ["node-attribute", "influence"], options);
   return { type: "colocation", id, element: element("rsc_colocation", attributes, pair === null ? found.sets : []), members: [] };
 }
 
@@ -220,7 +220,7 @@ function assign(attributes: Record<string, string>, values: readonly (readonly [
   for (const [name, value] of values) if (value !== null) attributes[name] = value;
 }
 
-function readTrailing(reader: TokenReader, attributes: Record<string, string>, allowed: readonly string[]): void {
+function readTrailing(reader: TokenReader, attributes: Record<string, string>, allowed: readonly string[], options: GrammarOptions): void {
   while (!reader.done) {
     const token = reader.peek();
     const name = (token?.text ?? "").split("=", 1)[0] ?? "";
@@ -231,7 +231,9 @@ function readTrailing(reader: TokenReader, attributes: Record<string, string>, a
     const pair = reader.pair();
     const isSwitch = pair.name === "symmetrical" || pair.name === "require-all" || pair.name === "influence";
     if (isSwitch && !BOOLEANS.includes((pair.value ?? "").toLowerCase())) reader.fail(`expected ${pair.name}=true or false`, pair.token);
-    attributes[pair.name] = pair.value ?? "";
+    // The schema knows two of the many words for it; texts keep the one they have.
+    const word = isTrue((pair.value ?? "").toLowerCase()) ? "true" : "false";
+    attributes[pair.name] = isSwitch && options.spelling === "modern" ? word : (pair.value ?? "");
   }
 }
 
@@ -247,7 +249,7 @@ export function readOrder(reader: TokenReader, options: GrammarOptions): Draft {
   }
   const found = readResourceSets(reader, "action", { stop: null, options });
   requireTwo(reader, found, options);
-  readTrailing(reader, attributes, ["symmetrical", "require-all"]);
+  readTrailing(reader, attributes, ["symmetrical", "require-all"], options);
   const pair = asPair(found);
   if (pair !== null) {
     assign(attributes, [
@@ -286,7 +288,7 @@ export function readTicket(reader: TokenReader, options: GrammarOptions): Draft 
       ["rsc-role", single.suffix],
     ]);
   const before = reader.peek();
-  readTrailing(reader, attributes, ["loss-policy"]);
+  readTrailing(reader, attributes, ["loss-policy"], options);
   const policy = attributes["loss-policy"];
   if (policy !== undefined) {
     const known = LOSS_POLICIES.find((each) => each === policy.toLowerCase());

@@ -209,7 +209,7 @@ function isValid(type: ValueType, value: string): boolean {
     case "id":
       return isNcName(value);
     case "boolean":
-      return ["true", "false", "0", "1", "yes", "no", "on", "off", "y", "n"].includes(value.toLowerCase());
+      return ["true", "false", "0", "1"].includes(value);
     case "score":
       return isScore(value);
     case "integer":
@@ -294,6 +294,7 @@ function checkAgentNames(of: Element): string | null {
 
 function checkLocation(count: (...names: readonly string[]) => number, has: (name: string) => boolean): string | null {
   if (!has("rsc") && !has("rsc-pattern") && count("resource_set") === 0) return "a location needs a resource, a pattern or sets";
+  if (count("resource_set") > 0 && has("role")) return "role goes with one resource; in sets each says its own, as in RSC:ROLE";
   return count("rule", "lifetime") > 0 || (has("node") && (has("score") || has("score-attribute")))
     ? null
     : "a location needs a node and a score, or a rule";

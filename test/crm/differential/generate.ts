@@ -72,7 +72,7 @@ function rule(world: World): string {
   const operator = one(world, "and", "or");
   const more = Array.from({ length: world.random.below(3) }, () => ` ${operator} ${expression()}`).join("");
   const score = one(world, "inf:", "-inf:", "100:", "", "pingd:");
-  return `rule${maybe(world, () => "$role=Started", 6)}${maybe(world, () => `$id=${fresh(world, "rule")}`, 6)} ${score} ${expression()}${more}`;
+  return `rule${maybe(world, () => `$id=${fresh(world, "rule")}`, 6)}${maybe(world, () => "$role=Started", 6)} ${score} ${expression()}${more}`;
 }
 
 function metaSet(world: World): string {
@@ -108,7 +108,7 @@ function paramSet(world: World, agent: string): string {
 }
 
 function operation(world: World): string {
-  const name = one(world, "monitor", "monitor", "start", "stop", "monitor", ...(chance(world, 20) ? ["frobnicate"] : []));
+  const name = one(world, "monitor", "monitor", "start", "stop", "monitor", ...(chance(world, 60) ? ["frobnicate"] : []));
   const attribute = (): string =>
     one(
       world,
