@@ -63,6 +63,15 @@ describe("the program", () => {
     assert.match(run(["--cib-file", file, "configure", "property", "no-quorm-policy", "--help"]).err, /did you mean 'no-quorum-policy'/);
   });
 
+  test("commands refuse words that mean nothing to them", () => {
+    for (const line of ["commit frob", "verify x", "refresh x", "erase x", "commit replace --plan 1"]) {
+      writeFileSync(file, CIB);
+      assert.equal(run(["--cib-file", file, "configure"], `${line}\n`).code, 1, line);
+    }
+    assert.equal(run(["--cib-file", file, "configure"], "node n2\ncommit force replace\n").code, 0);
+    assert.match(readFileSync(file, "utf8"), /uname="n2"/);
+  });
+
   test("QUORATE_AGENT_CHECKS decides whether agents are asked", () => {
     const line = ["configure", "primitive", "p", "ocf:quorate:dummy", "params", "nosuch=1"];
     writeFileSync(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { commitSession } from "../../src/app/cli/configure-commit.ts";
+import { commitSession, replaceAll } from "../../src/app/cli/configure-commit.ts";
 import type { CliContext } from "../../src/app/cli/level.ts";
 import type { ConfigurationStore } from "../../src/app/cli/store.ts";
 import type { Terminal } from "../../src/app/cli/terminal.ts";
@@ -132,4 +132,19 @@ test("an error blocks a commit, force passes what is no broken structure", async
   const broken = operator(store);
   broken.define("colocation", "colocation c inf: p nosuch");
   assert.equal((await commit(broken, store, true)).ok, false);
+});
+
+test("commit replace: what others did stops it, and force undoes that", async () => {
+  const store = new SharedStore(threeNodes());
+  const [anna, bert] = [operator(store), operator(store)];
+  anna.define("primitive", "primitive a Dummy");
+  bert.define("primitive", "primitive b Dummy");
+  assert.equal((await commit(anna, store)).ok, true);
+  const said: Said = { errors: [], text: [] };
+  assert.equal(await replaceAll(bert, store, contextOf(said), false), false);
+  assert.match(said.errors.join(), /has changed since it was read: a$/);
+  assert.ok(objectIn(store.configuration, "a"));
+  assert.equal(await replaceAll(bert, store, contextOf(said), true), true);
+  assert.equal(objectIn(store.configuration, "a"), undefined);
+  assert.ok(objectIn(store.configuration, "b"));
 });

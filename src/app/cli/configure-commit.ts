@@ -1,5 +1,5 @@
 import { COMMENT, childOf, childrenOf, type Element, withChildren } from "../../core/cib/index.ts";
-import { type EditSession, type Finding, findConflicts } from "../../core/crm/index.ts";
+import { diffConfigurations, type EditSession, type Finding, findConflicts } from "../../core/crm/index.ts";
 import type { CliContext } from "./level.ts";
 import { shadowPath } from "./shadow.ts";
 import type { ConfigurationStore } from "./store.ts";
@@ -22,17 +22,17 @@ const STRUCTURAL: ReadonlySet<string> = new Set(["SCHEMA", "DUPLICATE_ID", "MISS
 
 /**
  * Verifies and sends what changed. Edits of other people to other objects do not matter; to the same object they stop
- * the commit, and the difference is told. With `epoch` only while the cluster's configuration is of that epoch. Returns
- * false when nothing was committed that should have been.
+ * the commit, and the difference is told. With `epoch` only while the cluster's configuration is of that epoch; `replacing` is
+ * what the whole of ours is to stand instead of. Returns false when nothing was committed that should have been.
  */
 export async function commitSession(
   session: EditSession,
   store: ConfigurationStore,
   context: CliContext,
   force: boolean,
-  epoch?: number,
+  more: { readonly epoch?: number; readonly replacing?: Element } = {},
 ): Promise<boolean> {
-  if (!session.hasChanges) {
+  if (!session.hasChanges && more.replacing === undefined) {
     context.terminal.info("nothing to commit: nothing changed");
     return true;
   }
@@ -43,9 +43,9 @@ export async function commitSession(
     context.terminal.error(`the configuration was not committed: it has errors${isBroken ? "" : " (commit force goes ahead)"}`);
     return false;
   }
-  const edits = session.edits();
+  const edits = more.replacing === undefined ? session.edits() : diffConfigurations(more.replacing, session.configuration);
   try {
-    await store.commit(edits, force, epoch);
+    await store.commit(edits, force, more.epoch);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const current = (await store.read()).configuration;
@@ -62,6 +62,18 @@ export async function commitSession(
   session.restart((await store.read()).configuration);
   await context.afterChange();
   return true;
+}
+
+/** `commit replace`: the configuration becomes ours as a whole. What others did since it was read stops it, and force undoes that. */
+export async function replaceAll(session: EditSession, store: ConfigurationStore, context: CliContext, force: boolean): Promise<boolean> {
+  const { configuration } = await store.read();
+  const theirs = diffConfigurations(session.original, configuration);
+  if (theirs.length > 0 && !force) {
+    context.terminal.error(`the configuration has changed since it was read: ${theirs.map((edit) => edit.id).join(", ")}`);
+    context.terminal.info("`commit` leaves that as it is; `commit force replace` undoes it");
+    return false;
+  }
+  return commitSession(session, store, context, force, { replacing: configuration });
 }
 
 /**

@@ -34,7 +34,7 @@ export const CONFIGURE_HELP: Readonly<Record<string, readonly [usage: string, he
   "default-timeouts": ["RSC…", "set the timeouts that the agent advises"],
   refresh: ["", "drop what was not committed and read again"],
   erase: ["[nodes]", "delete everything but nodes, or nodes too"],
-  commit: ["[force] [--plan ID]", "verify, and make the changes real; with --plan only if it does what `plan` showed"],
+  commit: ["[force] [replace] [--plan ID]", "verify, and make the changes real; with --plan only if it does what `plan` showed"],
   plan: ["[--json]", "what a commit would do: what stops and for how long, the exact actions"],
   verify: ["", "check the configuration"],
   load: ["[xml] replace|update|push FILE|URL|-", "read objects from a text"],

@@ -3,7 +3,7 @@ import type { EditSession } from "../../core/crm/index.ts";
 import { upgradeCib } from "../../core/policy/index.ts";
 import type { PlannedChange } from "../../core/whatif/index.ts";
 import { expectWords, parseArguments } from "./arguments.ts";
-import { commitSession, tellFindings } from "./configure-commit.ts";
+import { commitSession, replaceAll, tellFindings } from "./configure-commit.ts";
 import { type CliContext, CommandError } from "./level.ts";
 import { planBasis, planFrom, renderPlan, requirePlan, withConfiguration } from "./plan.ts";
 import type { ConfigurationStore } from "./store.ts";
@@ -39,13 +39,19 @@ export async function commitWords(
   open: { readonly session: EditSession; readonly store: ConfigurationStore },
   context: CliContext,
 ): Promise<boolean> {
-  const usage = "commit [force] [--plan ID]";
+  const usage = "commit [force] [replace] [--plan ID]";
   const given = parseArguments(words, { plan: "text", force: "flag" }, usage);
   const force = context.options.force || given.flag("force") || given.words.includes("force");
   const plan = given.text("plan");
+  const wrong = given.words.find((word) => word !== "force" && word !== "replace");
+  if (wrong !== undefined) throw new CommandError(`${usage}: not '${wrong}'`);
+  if (given.words.includes("replace")) {
+    if (plan !== undefined) throw new CommandError("commit replace: a plan is about what was changed; leave one of them out");
+    return replaceAll(open.session, open.store, context, force);
+  }
   if (plan === undefined) return commitSession(open.session, open.store, context, force);
   if (context.options.shadow !== null)
     throw new CommandError("commit --plan: a shadow is in use; `cib commit NAME --plan ID` makes it real");
   const epoch = requirePlan(await planOfSession(open.session, context, force), plan);
-  return commitSession(open.session, open.store, context, force, epoch);
+  return commitSession(open.session, open.store, context, force, { epoch });
 }

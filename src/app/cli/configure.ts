@@ -152,6 +152,7 @@ export class ConfigureLevel {
 
   async #runOther(command: string, words: readonly string[], open: Open, context: CliContext): Promise<boolean> {
     const { session, store } = open;
+    if (ALONE.has(command) && words.length > 0) throw new CommandError(`${command}: expected nothing, not '${words.join(" ")}'`);
     switch (command) {
       case "show":
         return this.#show(words, session, context);
@@ -256,6 +257,9 @@ function tellHelp(command: string, line: string, context: CliContext): boolean {
   if (option.values !== undefined) context.terminal.out(`  one of ${option.values.join(", ")}`);
   return true;
 }
+
+/** Commands that take no words. */
+const ALONE: ReadonlySet<string> = new Set(["verify", "refresh", "schema"]);
 
 /** Words that the shell itself understands at every level. */
 const SHELL_WORDS: ReadonlySet<string> = new Set(["help", "ls", "cd", "up", "end", "back", "quit", "exit", "bye", "cib", "cibstatus"]);
