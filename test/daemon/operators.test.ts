@@ -91,7 +91,8 @@ describe("operators who commit at once", { concurrency: false, timeout: 120_000 
 
   test("different objects: both succeed, whichever node they speak to", async () => {
     const [anna, bert] = [await operator(0), await operator(1)];
-    assert.ok(await anna.types(primitive("a")), anna.said);
+    assert.ok(await anna.types(primitive("a"), "simulate actions"), anna.said);
+    assert.match(anna.out, /Start +a +\( +n\d \)/, "a simulation starts from the live status");
     assert.ok(await bert.types(primitive("b")), bert.said);
     assert.deepEqual(await Promise.all([anna.types("commit"), bert.types("commit")]), [true, true], `${anna.said}${bert.said}`);
     const text = await shown();

@@ -4,8 +4,9 @@ import { upgradeCib } from "../../core/policy/index.ts";
 import type { PlannedChange } from "../../core/whatif/index.ts";
 import { expectWords, parseArguments } from "./arguments.ts";
 import { commitSession, replaceAll, tellFindings } from "./configure-commit.ts";
+import { withConfiguration } from "./edits.ts";
 import { type CliContext, CommandError } from "./level.ts";
-import { planBasis, planFrom, renderPlan, requirePlan, withConfiguration } from "./plan.ts";
+import { planBasis, planFrom, renderPlan, requirePlan } from "./plan.ts";
 import type { ConfigurationStore } from "./store.ts";
 import { applyEdits } from "./store-file.ts";
 

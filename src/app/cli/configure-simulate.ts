@@ -9,9 +9,10 @@ import {
   summaryText,
   utilizationText,
 } from "../../core/whatif/index.ts";
+import { withConfiguration } from "./edits.ts";
 import { type Asked, md5 } from "./explain.ts";
 import { type CliContext, CommandError } from "./level.ts";
-import { knowsNodes, statusEditor, withConfiguration } from "./status-editor.ts";
+import { knowsNodes, statusEditor } from "./status-editor.ts";
 
 /** What a report of a simulation is to contain. */
 export type SimulationWish = {

@@ -47,6 +47,23 @@ function objectsById(section: Element): Map<string, Element> {
   return objects;
 }
 
+/** What the daemon adds to the configuration when it computes, from what it knows of itself (`core/cib` render): nobody's to edit. */
+const DERIVED = "quorate-derived";
+
+/** The CIB with another configuration; what the daemon derives for the old one holds for the new one too. */
+export function withConfiguration(cib: Element, configuration: Element): Element {
+  const old = childOf(cib, "configuration");
+  const derived = old === undefined ? [] : sectionOf(old, "crm_config").children.filter((set) => idOf(set) === DERIVED);
+  const options = sectionOf(configuration, "crm_config");
+  const isMissing = derived.length > 0 && !options.children.some((set) => idOf(set) === DERIVED);
+  const whole = isMissing ? withSection(configuration, withChildren(options, [...options.children, ...derived])) : configuration;
+  if (old === undefined) return withChildren(cib, [whole, ...cib.children]);
+  return withChildren(
+    cib,
+    cib.children.map((child) => (child === old ? whole : child)),
+  );
+}
+
 /** The configuration with one section replaced. */
 export function withSection(configuration: Element, section: Element): Element {
   const known = configuration.children.some((child) => child.name === section.name);

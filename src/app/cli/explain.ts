@@ -11,6 +11,7 @@ import {
   proposeFrom,
 } from "../../core/whatif/index.ts";
 import { expectWords, parseArguments } from "./arguments.ts";
+import { withConfiguration } from "./edits.ts";
 import { type CliContext, type Command, CommandError } from "./level.ts";
 import { completeResources } from "./names.ts";
 import { asRecord, openStore } from "./store.ts";
@@ -42,7 +43,7 @@ export async function cibInQuestion(context: CliContext, file: string | undefine
   const nowMs = typeof answer["clockMs"] === "number" && answer["clockMs"] > 0 ? answer["clockMs"] : Date.now();
   if (store.live) return { cib: live, nowMs };
   const { configuration } = await store.read();
-  return { cib: { ...live, children: live.children.map((child) => (child.name === "configuration" ? configuration : child)) }, nowMs };
+  return { cib: withConfiguration(live, configuration), nowMs };
 }
 
 /** `explain` at the root: why a resource is where it is, and what would bring it elsewhere. */

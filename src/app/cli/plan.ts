@@ -18,11 +18,6 @@ export async function planBasis(context: CliContext): Promise<PlanBasis> {
   return { ...asked, epoch: Number(status["epoch"] ?? 0) };
 }
 
-/** The CIB with another configuration. */
-export function withConfiguration(cib: Element, configuration: Element): Element {
-  return { ...cib, children: cib.children.map((child) => (child.name === "configuration" ? configuration : child)) };
-}
-
 /** What happens when the basis gets this CIB. */
 export function planFrom(basis: PlanBasis, wanted: Element): PlannedChange {
   return planChange(basis.cib, wanted, basis.epoch, { nowMs: basis.nowMs, hash: md5 });

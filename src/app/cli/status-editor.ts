@@ -1,4 +1,4 @@
-import { attributeOf, childOf, childrenOf, type Element, element, withChildren } from "../../core/cib/index.ts";
+import { attributeOf, childOf, childrenOf, type Element, element } from "../../core/cib/index.ts";
 import { upgradeCib } from "../../core/policy/index.ts";
 import { type Injection, inject } from "../../core/whatif/index.ts";
 import { type Asked, cibInQuestion } from "./explain.ts";
@@ -71,12 +71,6 @@ async function present(context: CliContext): Promise<Asked> {
   // A file is about the time it was written for, as with `quorate simulate`.
   const recorded = Number.parseInt(attributeOf(cib, "execution-date") ?? "", 10);
   return { cib: upgradeCib(cib), nowMs: Number.isFinite(recorded) ? recorded * 1000 : Date.now() };
-}
-
-/** The CIB with another configuration. */
-export function withConfiguration(cib: Element, configuration: Element): Element {
-  const others = cib.children.filter((child) => child.name !== "configuration");
-  return withChildren(cib, [configuration, ...others]);
 }
 
 /** The `<status>` of a CIB, empty when there is none. */

@@ -55,7 +55,8 @@ export function statusOf(host: Host, leader: Leader): Readonly<Record<string, un
     epoch: state.epoch,
     featureLevel: state.featureLevel,
     clockMs: state.clockMs,
-    cib: cibOf(host),
+    // As the policy engine sees it, so that explanations, plans and simulations decide as the cluster does.
+    cib: renderCib(state, { quorate, leader: leaderName(host), forPolicy: true }),
     nodes: [...state.nodes.values()].map((node) => nodeRow(host, node)),
     transition: transitionOf(host, leader),
     fencing: { pending: pendingFencing(host, leader), history: [...state.fencingHistory].reverse().map(fencingRow) },
