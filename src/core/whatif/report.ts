@@ -121,6 +121,7 @@ export function nodeState(node: PolicyNode): string {
   return node.online ? "online" : "offline";
 }
 
+/** The colour that status shows beside a node (status.md 28.4): null is green. */
 function healthOf(model: Model, node: PolicyNode): string | null {
   const { options } = model;
   if (options.healthStrategy === "none") return null;
@@ -129,8 +130,8 @@ function healthOf(model: Model, node: PolicyNode): string | null {
     if (!name.startsWith("#health")) continue;
     const word = value.toLowerCase();
     const score = Number.parseInt(value, 10);
-    if (word === "red" || score < 0) return "red";
-    if (word === "yellow" || score === 0) yellow = true;
+    if (word === "red" || score <= options.healthRed) return "red";
+    if (word === "yellow" || (options.healthYellow !== options.healthGreen && score <= options.healthYellow)) yellow = true;
   }
   return yellow ? "yellow" : null;
 }

@@ -223,7 +223,7 @@ function addAttributes(
   attributes: Record<string, string>,
   tags: Set<string>,
 ): void {
-  if (primitive.promotable && (presence === "started" || presence === "promoted" || draw.chance(20))) {
+  if (primitive.promotable && (presence === "started" || presence === "promoted" || draw.chance(3))) {
     attributes[`master-${name}`] = draw.pick(["5", "10", "100", "-1"]);
     tags.add("promotion-score");
   }

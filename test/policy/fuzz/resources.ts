@@ -73,7 +73,7 @@ function operationsOf(draw: Draw, surroundings: Surroundings, promotable: boolea
       const words = name === "stop" ? ["ignore", "block", "fence"] : ["ignore", "block", "stop", "restart", "standby", "fence"];
       attributes["on-fail"] = draw.pick(role === "Promoted" ? [...words, "demote"] : words);
     }
-    if (interval > 0 && draw.chance(4)) attributes["enabled"] = "false";
+    if (interval > 0 && draw.chance(1)) attributes["enabled"] = "false";
     xml.push(element("op", attributes));
     made.push({ name, intervalMs: interval * 1000, timeoutMs: timeout * 1000, role });
   };
@@ -90,8 +90,14 @@ function operationsOf(draw: Draw, surroundings: Surroundings, promotable: boolea
   return { xml, made };
 }
 
-type Kind = { readonly promotable: boolean; readonly instances: number; readonly unique: boolean; readonly meta: boolean };
-const ALONE: Kind = { promotable: false, instances: 1, unique: false, meta: true };
+type Kind = {
+  readonly promotable: boolean;
+  readonly instances: number;
+  readonly unique: boolean;
+  readonly meta: boolean;
+  readonly inGroup: boolean;
+};
+const ALONE: Kind = { promotable: false, instances: 1, unique: false, meta: true, inGroup: false };
 
 /** One ordinary primitive. */
 function primitive(draw: Draw, id: string, surroundings: Surroundings, kind: Kind): { xml: Element; made: MadePrimitive } {
@@ -100,6 +106,8 @@ function primitive(draw: Draw, id: string, surroundings: Surroundings, kind: Kin
   const operations = operationsOf(draw, surroundings, kind.promotable);
   const children: Element[] = [];
   const meta = kind.meta ? metaOf(draw, surroundings, kind.promotable) : {};
+  // A group that is managed in part leaves 2.1.5 with transitions that never end.
+  if (kind.inGroup && draw.chance(85)) for (const name of ["is-managed", "maintenance"]) delete meta[name];
   if (Object.keys(meta).length > 0) children.push(draw.block("meta_attributes", meta));
   if (Object.keys(parameters).length > 0) children.push(draw.block("instance_attributes", parameters));
   if (operations.xml.length > 0) children.push(element("operations", {}, operations.xml));
@@ -129,7 +137,7 @@ export function makePrimitive(draw: Draw, id: string, surroundings: Surroundings
 export function makeGroup(draw: Draw, id: string, surroundings: Surroundings, kind: Kind = ALONE): MadeResource {
   surroundings.tags.add("group");
   const members = Array.from({ length: draw.between(2, 3) }, (_, at) =>
-    primitive(draw, `${id}m${at + 1}`, surroundings, { ...kind, meta: draw.chance(40) }),
+    primitive(draw, `${id}m${at + 1}`, surroundings, { ...kind, meta: draw.chance(40), inGroup: true }),
   );
   const meta = metaOf(draw, surroundings, kind.promotable);
   const children = members.map((member) => member.xml);
@@ -164,7 +172,7 @@ export function makeClone(draw: Draw, id: string, surroundings: Surroundings, no
   if (perNode > 1) meta["clone-node-max"] = String(perNode);
   if (promotable && draw.chance(20)) meta["promoted-max"] = "2";
   for (const name of ["interleave", "notify", "ordered"]) {
-    if (!draw.chance(name === "ordered" ? 12 : 35)) continue;
+    if (!draw.chance(name === "ordered" ? 6 : 35)) continue;
     meta[name] = "true";
     tag(name);
   }
@@ -173,7 +181,7 @@ export function makeClone(draw: Draw, id: string, surroundings: Surroundings, no
     tag("clone-min");
   }
   if (grouped) tag("clone-of-group");
-  const kind: Kind = { promotable, instances, unique, meta: draw.chance(30) };
+  const kind: Kind = { promotable, instances, unique, meta: draw.chance(30), inGroup: false };
   const inner = grouped ? makeGroup(draw, `${id}g`, surroundings, kind) : null;
   const single = inner === null ? primitive(draw, `${id}p`, surroundings, kind) : null;
   const xml = element("clone", { id }, [draw.block("meta_attributes", meta), inner?.xml ?? single!.xml]);

@@ -135,7 +135,8 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
     }
   }
   for (const edge of action.after) {
-    if ((edge.effects & EFFECT.push) === 0 || edge.then.resource === resource) continue;
+    // Within a collective only its notifications lead on: they stand between its completion and what follows it.
+    if ((edge.effects & EFFECT.push) === 0 || (edge.then.resource === resource && !isNotification(edge.then))) continue;
     if (edge.then.resource !== null && resource.kind === "primitive" && isOwnCollective(resource, edge.then.resource)) continue;
     if (isStartLike(edge.then)) collect(planner, origin, edge.then, visited, reached);
   }
@@ -143,6 +144,10 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
 
 /** Points that a start leads to; notifications stand between a clone's completion and what follows it. */
 const START_LIKE: ReadonlySet<string> = new Set(["start", "promote", "running", "promoted", "notify", "notified"]);
+
+function isNotification(action: Action): boolean {
+  return action.task === "notify" || action.task === "notified";
+}
 
 function isStartLike(action: Action): boolean {
   return START_LIKE.has(action.task);

@@ -155,8 +155,9 @@ function impliedStops(planner: Planner, fence: Action, node: PolicyNode, resourc
     planner.noteImpliedStop(fence, stop, top);
     if (!resource.requiresFencing && node.kind !== "guest") continue;
     if (resource.inBundle === null || top === resource) fence.precede(stop, EFFECT.seq);
-    const point = top === resource ? null : planner.first(top, "stop_0");
-    if (point !== null) fence.precede(point, EFFECT.seq);
+    // For a resource by itself this is its last stop, wherever that is: a start after all stops then waits anyway.
+    const point = planner.actionsOf(top, "stop_0").at(-1);
+    if (point !== undefined) fence.precede(point, EFFECT.seq);
   }
 }
 
