@@ -136,29 +136,45 @@ function healthOf(model: Model, node: PolicyNode): string | null {
   return yellow ? "yellow" : null;
 }
 
-function collect(resource: Resource, into: Record<string, InstanceState[]>): void {
+function collect(resource: Resource, into: Record<string, InstanceState[]>, summarised: Role | null = null): void {
   if (resource.kind !== "primitive") {
-    for (const child of resource.children) collect(child, into);
+    const instances = resource.kind === "clone" && !resource.globallyUnique;
+    for (const child of resource.children) collect(child, into, instances ? summarisedRole(child) : summarised);
     return;
   }
   if (resource.internal) return;
   const name = resource.removed && resource.parent !== null ? resource.configId : printedName(resource);
-  const states = instanceStates(resource);
+  const states = instanceStates(resource, summarised);
   const known = into[name];
   if (known === undefined) into[name] = states;
   else known.push(...states);
 }
 
-function instanceStates(resource: Resource): InstanceState[] {
+/** The role that status shows for an instance of a cloned group that it sums up in one word (status.md 28.11), else null. */
+function summarisedRole(instance: Resource): Role | null {
+  if (instance.kind !== "group") return null;
+  let role: Role = ROLE.unknown;
+  let host: PolicyNode | null = null;
+  for (const member of instance.children) {
+    const node = member.activeNodes[0];
+    const plain = !member.removed && !member.failed && member.managed && member.activeNodes.length === 1 && member.role > ROLE.stopped;
+    if (!plain || node === undefined || (host !== null && host !== node) || (node.unclean && !node.online)) return null;
+    host = node;
+    if (member.role > role) role = member.role;
+  }
+  return role;
+}
+
+function instanceStates(resource: Resource, summarised: Role | null): InstanceState[] {
   if (resource.activeNodes.length === 0 || resource.role <= ROLE.stopped) {
     if (resource.lockNode === null) return [];
     return [{ node: resource.lockNode.name, role: "Stopped", flags: ["locked"] }];
   }
-  return resource.activeNodes.map((node) => ({ node: node.name, role: shownRole(resource), flags: flagsOf(resource, node) }));
+  return resource.activeNodes.map((node) => ({ node: node.name, role: shownRole(resource, summarised), flags: flagsOf(resource, node) }));
 }
 
-function shownRole(resource: Resource): string {
-  let role: Role = resource.role;
+function shownRole(resource: Resource, summarised: Role | null = null): string {
+  let role: Role = summarised ?? resource.role;
   if (role === ROLE.started && topOf(resource).promotable) role = ROLE.unpromoted;
   return roleName(role);
 }

@@ -134,8 +134,9 @@ function relateDirection(
     : forwardEffects(order.kind, order.symmetrical, firstTask);
   if (!from.requireAll && firstTask !== "stop" && firstTask !== "demote") {
     const point = pointOf(planner, `one-or-more:${from.id}`, 1);
+    // A collective counts by the point at which it begins: that one member can do it says nothing about when all have.
     for (const first of from.resources) {
-      planner.addRelation({ resource: first, key: countedKey(first, firstTask) }, point, EFFECT.count | EFFECT.showThen);
+      planner.addRelation({ resource: first, key: `${firstTask}_0` }, point, EFFECT.count | EFFECT.showThen);
     }
     for (const then of to.resources) planner.addRelation(point, { resource: then, key: `${thenTask}_0` }, effects | EFFECT.gate);
     return;
@@ -147,11 +148,6 @@ function relateDirection(
       if (first !== undefined && then !== undefined) relateTasks(planner, first, firstTask, then, thenTask, effects);
     }
   }
-}
-
-/** What counts of a member of a set with `require-all=false`: of a group that it begins, of a clone that it is done. */
-function countedKey(first: Resource, task: string): string {
-  return first.kind === "group" ? `${task}_0` : firstKeyOf(first, task, null);
 }
 
 /** Tasks by which a resource leaves and enters the role of a mandatory anti-colocation (O15). */

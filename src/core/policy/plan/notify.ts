@@ -206,9 +206,13 @@ function notifyOne(
   node: PolicyNode,
   phase: NotifyPhase,
 ): Action | null {
-  if (!node.online && !(node.isGuest && !node.reset)) return null;
-  if (node.unclean || planner.existingFence(node)?.needed === true) return null;
   const { task } = points;
+  // A guest that is being reset is back, with its launcher, by the time its instance has started.
+  const returns = node.kind === "guest" && (task === "start" || task === "promote");
+  if (!returns) {
+    if (!node.online && !(node.isGuest && !node.reset)) return null;
+    if (node.unclean || planner.existingFence(node)?.needed === true) return null;
+  }
   const { type, around } = how;
   if (behindBlockedConnection(planner, node) && (task === "start" || task === "promote")) return null;
   const key = type === "pre" ? `pre_notify_${task}_0` : `post_notify_${completionOf(task)}_0`;
