@@ -20,12 +20,14 @@ export type Shown = { readonly cib: Element; readonly oracle: Result; readonly o
 
 /**
  * A known difference between crm_simulate 2.1.5 and the specified (3.x) behaviour. Each says for single reported
- * differences, or for single instances of the final state, that it is the cause; or, since a different placement changes
- * everything after it, for the first resource whose scores differ.
+ * differences, or for single instances of the final state, that it is the cause. Since a start that is held back, or a
+ * different placement, changes everything after it, others say so for a resource that only the oracle starts, or for the
+ * first resource whose scores differ.
  */
 type Exception = { readonly reason: string } & (
   | { readonly kind: "instance"; readonly hides: (shown: Shown, resource: string, instance: Instance) => boolean }
   | { readonly kind: "line"; readonly explains: (shown: Shown, level: string, line: string) => boolean }
+  | { readonly kind: "held"; readonly explains: (shown: Shown, resource: string) => boolean }
   | { readonly kind: "placement"; readonly explains: (shown: Shown, first: Diverging) => boolean }
 );
 
@@ -72,6 +74,28 @@ export const EXCEPTIONS: readonly Exception[] = [
     kind: "line",
     reason: "2.1.5 orders only neighbours among the instances of an ordered clone (actions.md O6)",
     explains: ({ cib }, level, line) => level === "L3" && line.startsWith("extra order: ") && hasPair(cib, "ordered", "true"),
+  },
+  {
+    kind: "line",
+    reason: "2.1.5 does not order the stop of a group's member before the start of an inactive one before it (actions.md O4)",
+    explains: ({ cib, oracle }, level, line) =>
+      level === "L3" &&
+      line.startsWith("extra order: ") &&
+      oracle.actions.some((action) => action.task === "start" && isBeforeActive(cib, action.rsc ?? "")),
+  },
+  {
+    kind: "held",
+    reason: "2.1.5 starts a group's member although the stop of an active one after it is blocked (actions.md O4)",
+    explains: ({ cib }, resource) => isBeforeActive(cib, resource),
+  },
+  {
+    kind: "held",
+    reason: "2.1.5 starts instances of an active clone although its probe on a pending node is blocked (actions.md O5.4)",
+    explains: ({ cib }, resource) =>
+      find(cib, topOf(cib, resource))?.name === "clone" &&
+      [...walk(cib)].some(
+        (found) => found.name === "node_state" && found.attributes["crmd"] === "online" && found.attributes["join"] === "down",
+      ),
   },
   {
     kind: "placement",
@@ -124,6 +148,27 @@ function topOf(cib: Element, resource: string): string {
 
 function holds(at: Element, resource: string): boolean {
   for (const found of walk(at)) if (RESOURCES.has(found.name) && attributeOf(found, "id") === resource) return true;
+  return false;
+}
+
+/** A member of a group, before one that history shows as active. */
+function isBeforeActive(cib: Element, resource: string): boolean {
+  const base = resource.replace(/:\d+$/, "");
+  for (const group of walk(cib)) {
+    if (group.name !== "group") continue;
+    const members = group.children.filter((child) => child.name === "primitive").map((child) => attributeOf(child, "id") ?? "");
+    const at = members.indexOf(base);
+    if (at >= 0 && members.slice(at + 1).some((member) => hasRun(cib, member))) return true;
+  }
+  return false;
+}
+
+/** History has more of it than a probe that found nothing. */
+function hasRun(cib: Element, resource: string): boolean {
+  for (const found of walk(cib)) {
+    if (found.name !== "lrm_resource" || (attributeOf(found, "id") ?? "").replace(/:\d+$/, "") !== resource) continue;
+    if (found.children.some((entry) => entry.attributes["operation"] !== "monitor" || entry.attributes["rc-code"] === "0")) return true;
+  }
   return false;
 }
 
@@ -191,8 +236,14 @@ export function excusedLine(shown: Shown, level: string, line: string): string |
   return EXCEPTIONS.find((one) => one.kind === "line" && one.explains(shown, level, line))?.reason ?? null;
 }
 
-/** The reason why everything that follows from scores is expected to differ, or null. */
-export function excusedPlacement(shown: Shown): string | null {
+/** The reason why everything that follows from a start, or from scores, is expected to differ, or null. */
+export function excusedCase(shown: Shown): string | null {
+  const own = new Set(shown.ours.actions.map((action) => `${action.task} ${action.rsc} ${action.node}`));
+  for (const { task, rsc, node } of shown.oracle.actions) {
+    if (task !== "start" || rsc === undefined || own.has(`start ${rsc} ${node}`)) continue;
+    const exception = EXCEPTIONS.find((one) => one.kind === "held" && one.explains(shown, rsc));
+    if (exception !== undefined) return exception.reason;
+  }
   const first = firstDiverging(shown);
   if (first === null) return null;
   return EXCEPTIONS.find((one) => one.kind === "placement" && one.explains(shown, first))?.reason ?? null;

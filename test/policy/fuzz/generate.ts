@@ -24,7 +24,7 @@ export function generateCib(seed: number): Generated {
   const nodes = Array.from({ length: draw.between(2, 5) }, (_, at) => `node${at + 1}`);
   const options = optionsOf(draw, tags);
   const surroundings: Surroundings = { utilization: options["placement-strategy"] !== undefined, tags, template: null };
-  const resources = resourcesOf(draw, surroundings, nodes.length);
+  const resources = resourcesOf(draw, surroundings, nodes.length, options["stonith-enabled"] === "true");
   const plain = resources.filter((resource) => !resource.primitives[0]!.isFence);
   const allNodes = [...nodes, ...resources.flatMap((resource) => (resource.node === null ? [] : [resource.node.name]))];
   const constraints = makeConstraints(draw, plain.length > 0 ? plain : resources, allNodes, tags);
@@ -106,9 +106,9 @@ function nodeEntry(draw: Draw, name: string, at: number, surroundings: Surroundi
   return element("node", { id: String(at + 1), uname: name }, children);
 }
 
-function resourcesOf(draw: Draw, surroundings: Surroundings, nodes: number): MadeResource[] {
+function resourcesOf(draw: Draw, surroundings: Surroundings, nodes: number, fencing: boolean): MadeResource[] {
   const resources: MadeResource[] = [];
-  if (draw.chance(65)) resources.push(makeFence(draw, "Fencing", surroundings));
+  if (draw.chance(fencing ? 95 : 30)) resources.push(makeFence(draw, "Fencing", surroundings));
   const count = draw.between(1, 6);
   for (let at = 0; at < count; at++) {
     const roll = draw.below(100);
@@ -152,8 +152,11 @@ function statusOf(draw: Draw, nodes: readonly string[], resources: readonly Made
   }
   const fresh = draw.chance(15);
   for (const resource of resources) {
+    let hosts: ReadonlySet<string> | null = null;
     for (const primitive of resource.primitives) {
-      placeInstances(draw, primitive, { nodes, histories, attributes, tags, fresh });
+      // The connection of a guest node is where its launcher is.
+      const follows = resource.node?.kind === "guest" ? hosts : null;
+      hosts = placeInstances(draw, primitive, follows, { nodes, histories, attributes, tags, fresh });
     }
   }
   if (draw.chance(5)) addOrphan(draw, draw.pick(nodes), histories, tags);
@@ -176,14 +179,15 @@ type Placing = {
   readonly fresh: boolean;
 };
 
-function placeInstances(draw: Draw, primitive: MadePrimitive, placing: Placing): void {
+/** Writes the histories of all instances; returns where they were put. */
+function placeInstances(draw: Draw, primitive: MadePrimitive, follows: ReadonlySet<string> | null, placing: Placing): ReadonlySet<string> {
   if (placing.fresh) {
     placing.tags.add("probes");
-    return;
+    return new Set();
   }
   const active = draw.chance(75);
-  const hosts = new Set<string>();
-  const copies = Math.max(primitive.instances, 1);
+  const hosts = new Set<string>(follows ?? []);
+  const copies = follows === null ? Math.max(primitive.instances, 1) : 0;
   for (let at = 0; at < copies && active; at++) hosts.add(draw.pick(placing.nodes));
   if (copies === 1 && active && draw.chance(4)) {
     hosts.add(draw.pick(placing.nodes));
@@ -197,13 +201,21 @@ function placeInstances(draw: Draw, primitive: MadePrimitive, placing: Placing):
       presence = "promoted";
       promotedLeft--;
     }
-    presence = disturbed(draw, presence, primitive);
-    if (draw.chance(2)) presence = "unknown";
+    if (follows === null) {
+      presence = disturbed(draw, presence, primitive);
+      if (draw.chance(2)) presence = "unknown";
+    }
+    if (!isActive(presence)) hosts.delete(node);
     const name = primitive.unique ? `${primitive.id}:${hosts.has(node) ? number++ : 0}` : primitive.id;
     const history = historyOf(draw, primitive, { name, node, presence, tags: placing.tags });
     if (history !== null) placing.histories.get(node)!.push(history);
     addAttributes(draw, primitive, name, presence, placing.attributes.get(node)!, placing.tags);
   }
+  return hosts;
+}
+
+function isActive(presence: Presence): boolean {
+  return presence === "started" || presence === "promoted" || presence === "monitor-failed";
 }
 
 /** Failures and pending operations now and then. */

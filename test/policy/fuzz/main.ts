@@ -19,7 +19,7 @@ import { readModel, schedule } from "../../../src/core/policy/index.ts";
 import { executeTransition, simulationResult } from "../../../src/core/whatif/index.ts";
 import { formatXml, parseXml } from "../../../src/io/xml/index.ts";
 import { NOW_SEC } from "./draw.ts";
-import { EXCEPTIONS, excusedLine, excusedPlacement, type Result, type Shown, withoutHidden } from "./exceptions.ts";
+import { EXCEPTIONS, excusedCase, excusedLine, type Result, type Shown, withoutHidden } from "./exceptions.ts";
 import { type Generated, generateCib } from "./generate.ts";
 import { shrink } from "./shrink.ts";
 
@@ -118,8 +118,8 @@ function compareResults(compare: Compare, answer: Oracle, cib: Element, levels: 
     // At L3 everything that an excused action takes part in differs too.
     const follows = each === "L3" && compared["L2"]?.pass === false && used.size > 0;
     if (left.length === 0 || follows) continue;
-    const placement = excusedPlacement(shown);
-    return placement === null ? { kind: "different", level: each, diff: left } : { kind: "known", reasons: [placement] };
+    const cause = excusedCase(shown);
+    return cause === null ? { kind: "different", level: each, diff: left } : { kind: "known", reasons: [cause] };
   }
   return { kind: "known", reasons: [...used] };
 }

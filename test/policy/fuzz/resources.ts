@@ -176,7 +176,8 @@ export function makeClone(draw: Draw, id: string, surroundings: Surroundings, no
     meta[name] = "true";
     tag(name);
   }
-  if (draw.chance(6)) {
+  // Of cloned groups 2.1.5 counts those that cannot start at all.
+  if (!grouped && draw.chance(8)) {
     meta["clone-min"] = "2";
     tag("clone-min");
   }

@@ -101,6 +101,8 @@ function addLocation(
   const location: Location = { id: frame.id, resource, role, pairs, discovery: frame.discovery, health: false };
   model.locations.push(location);
   resource.locations.push(location);
+  // Counts for every constraint, also one for a role, which adds nothing to the table.
+  if (frame.discovery === DISCOVERY.exclusive) resource.exclusiveDiscovery = true;
 }
 
 /** Every node for which the rule passes, with the rule's score or that of an attribute (4.16). */

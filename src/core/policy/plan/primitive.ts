@@ -143,7 +143,7 @@ function planStart(planner: Planner, course: Course, optional: boolean): void {
   if (start.runnable && !optional) planner.request({ resource, task: "start", node: next, optional: false });
   orderAfterUnfencing(planner, start, EFFECT.push);
   if (resource.startPending) start.shown = true;
-  if (course.stopUnexpected && resource.activeNodes.includes(next)) {
+  if (course.stopUnexpected) {
     start.pseudo = true;
     start.runnable = true;
   }
@@ -158,7 +158,7 @@ function planPromote(planner: Planner, course: Course, optional: boolean): void 
     return;
   }
   const promote = planner.request({ resource, task: "promote", node: next, optional });
-  if (course.stopUnexpected && resource.activeNodes.includes(next)) promote.pseudo = true;
+  if (course.stopUnexpected) promote.pseudo = true;
 }
 
 /** Whether the move may be a live migration (M1, M6). */

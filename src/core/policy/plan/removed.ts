@@ -14,7 +14,7 @@ export function planRemoved(planner: Planner, resource: Resource): void {
     for (const node of resource.histories.keys()) {
       // Inactive leftovers are only cleaned where actions may run (actions.md 3.2; seen with crm_simulate on standby nodes).
       if (!node.online || node.unclean || (resource.activeNodes.length === 0 && !node.available && !node.maintenance)) continue;
-      if (node.kind !== "cluster" && node.shuttingDown) continue;
+      if (node.shuttingDown) continue;
       planner.request({ resource, task: "delete", node, optional: false });
     }
   }

@@ -51,7 +51,8 @@ function checkQuorum(planner: Planner, action: Action): void {
     action.runnable = true;
     return;
   }
-  if (policy === "demote" && cloneOf(resource)?.promotable === true) {
+  // What runs unpromoted may go on; nothing comes up.
+  if (policy === "demote" && resource.role >= ROLE.unpromoted && cloneOf(resource)?.promotable === true) {
     if (resource.nextRole > ROLE.unpromoted) resource.nextRole = ROLE.unpromoted;
     action.runnable = action.task !== "promote";
     if (!action.runnable) action.reason = "no quorum";
