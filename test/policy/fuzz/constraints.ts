@@ -3,7 +3,7 @@ import type { Draw } from "./draw.ts";
 import type { MadeResource } from "./resources.ts";
 
 /** Share, in percent, in which a draw that is known to show a difference between the versions is not made. */
-const RARELY = 85;
+const RARELY = 92;
 
 /** Draws constraints between the made resources. */
 export function makeConstraints(draw: Draw, resources: readonly MadeResource[], nodes: readonly string[], tags: Set<string>): Element[] {
@@ -17,9 +17,15 @@ export function makeConstraints(draw: Draw, resources: readonly MadeResource[], 
     if (pair[0].kind === "clone" && draw.chance(RARELY)) continue;
     constraints.push(colocation(draw, pair, tags));
   }
-  for (let at = draw.below(many); at > 0; at--) constraints.push(order(draw, two(draw, resources), tags));
+  for (let at = draw.below(many); at > 0; at--) {
+    const [first, then] = two(draw, resources);
+    // What makes a node cannot follow what is looked for on that node: such orders go round in circles.
+    if (then.node === null) constraints.push(order(draw, [first, then], tags));
+    else if (first.node === null) constraints.push(order(draw, [then, first], tags));
+  }
   if (draw.chance(10)) constraints.push(sets(draw, resources, "rsc_colocation", tags));
-  if (draw.chance(12)) constraints.push(sets(draw, resources, "rsc_order", tags));
+  const ordered = resources.filter((resource) => resource.node === null);
+  if (ordered.length > 1 && draw.chance(15)) constraints.push(sets(draw, ordered, "rsc_order", tags));
   if (draw.chance(10)) constraints.push(ticket(draw, draw.pick(resources), tags));
   return constraints;
 }

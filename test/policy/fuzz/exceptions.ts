@@ -103,7 +103,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     explains: ({ cib }, { resource, scores }) =>
       scores === "promotion" &&
       colocations(cib).some(
-        (one) => one.attributes["rsc-role"] === "Promoted" && isFinite(one) && within(cib, one.attributes["rsc"] ?? "", resource),
+        (one) => one.attributes["rsc-role"] === "Promoted" && hasFiniteScore(one) && within(cib, one.attributes["rsc"] ?? "", resource),
       ),
   },
   {
@@ -181,7 +181,7 @@ function colocations(cib: Element): readonly Element[] {
   return [...walk(cib)].filter((found) => found.name === "rsc_colocation");
 }
 
-function isFinite(constraint: Element): boolean {
+function hasFiniteScore(constraint: Element): boolean {
   return !(attributeOf(constraint, "score") ?? "").endsWith("INFINITY");
 }
 
