@@ -19,9 +19,9 @@ export function makeConstraints(draw: Draw, resources: readonly MadeResource[], 
   }
   for (let at = draw.below(many); at > 0; at--) {
     const [first, then] = two(draw, resources);
-    // What makes a node cannot follow what is looked for on that node: such orders go round in circles.
-    if (then.node === null) constraints.push(order(draw, [first, then], tags));
-    else if (first.node === null) constraints.push(order(draw, [then, first], tags));
+    // What makes a node cannot follow what is looked for on that node, and what follows it should not move there:
+    // such orders go round in circles.
+    if (then.node === null && (first.node === null || draw.chance(10))) constraints.push(order(draw, [first, then], tags));
   }
   if (draw.chance(10)) constraints.push(sets(draw, resources, "rsc_colocation", tags));
   const ordered = resources.filter((resource) => resource.node === null);
@@ -69,7 +69,10 @@ function colocation(draw: Draw, [first, second]: readonly [MadeResource, MadeRes
   const promotedOnly = second.promotable && draw.chance(30);
   // Finite scores for one role, and of what keeps groups apart, count differently in 2.1.5.
   const limits = promotedOnly || first.kind === "group" || second.kind === "group";
-  const score = limits && draw.chance(RARELY) ? draw.pick(["INFINITY", promotedOnly ? "-INFINITY" : "100"]) : draw.score();
+  const drawn = limits && draw.chance(RARELY) ? draw.pick(["INFINITY", promotedOnly ? "-INFINITY" : "100"]) : draw.score();
+  // Nor can what makes a node be kept apart from what may run on it.
+  const makesNode = first.node !== null || second.node !== null;
+  const score = makesNode && drawn === "-INFINITY" ? "-100" : drawn;
   if (score.startsWith("-")) tags.add("anti-colocation");
   const attributes: Record<string, string> = { id: draw.id("col"), rsc: second.id, "with-rsc": first.id, score };
   if (first.promotable && draw.chance(50)) {

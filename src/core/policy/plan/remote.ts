@@ -33,10 +33,10 @@ export function orderRemoteActions(planner: Planner): void {
   for (const action of [...planner.actions]) {
     const { resource, node } = action;
     if (resource === null || node === null || resource.kind !== "primitive") continue;
-    if (action.pseudo && action.task !== "start" && action.task !== "stop" && action.task !== "demote") continue;
+    // The end of a live migration is no start: what it needs of the connection, its own actions ask for.
+    if (action.pseudo) continue;
     if (action.task === "start") orderStopsElsewhere(planner, action, node);
     if (node.kind === "cluster" || node.connection === null) continue;
-    if (action.pseudo) continue;
     if (node.kind === "remote") orderOnRemote(planner, action, node, node.connection);
     else orderOnGuest(planner, action, node, node.connection);
   }
