@@ -61,8 +61,8 @@ stage conformance-raft 120 node dist/test/raft/conformance/main.js
 stage conformance-policy 240 node dist/test/policy/conformance/main.js
 stage conformance-explain 240 node dist/test/policy/conformance/explain-main.js
 stage conformance-cli 240 node dist/test/crm/conformance/main.js
-# States and actions; in the order of probes (L3) two of these 300 still differ: docs/conformance.md.
-stage fuzz-policy 240 node dist/test/policy/fuzz/main.js --cases 300 --level L1,L2
+# Two of these 300 still differ unexplained (docs/conformance.md): a third fails the stage.
+stage fuzz-policy 240 node dist/test/policy/fuzz/main.js --cases 300 --level L1,L2,L3 --allow 2
 stage simulator 600 bash scripts/sim-seeds.sh 1 300
 stage live 900 bash -c 'run_tests --test-concurrency=1 "$@"' - "${live[@]}"
 stage chaos 600 bash scripts/chaos.sh --scenario ci --seed 1
