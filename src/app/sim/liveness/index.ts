@@ -11,5 +11,7 @@ export type { Bound } from "./bound.ts";
 export { serves } from "./serves.ts";
 export { aLeader };
 
+export const livenessBounds: readonly Bound[] = [aLeader, aCommit, theWantedState, caughtUp, oneCrash, oneSickNode, noStorm];
+
 /** What must hold once the operators have put everything back, in this order. */
 export const bounds: readonly Bound[] = [aCommit, theWantedState, caughtUp, noStorm, oneSickNode, oneCrash];

@@ -16,7 +16,10 @@ export const oneCrash: Bound = {
     const leader = world.leader();
     const configuration = leader?.shell?.core.raftStatus.configuration;
     const others = world.hosts.filter((host) => host !== leader);
-    if (leader === null || configuration === undefined || !isQuorum(configuration, new Set(others.map(({ member }) => member)))) return;
+    // A witness leads for a moment only, and takes no writes (RAFT.md §4).
+    const writers = others.filter((host) => !world.isWitness(host) && (configuration?.voters.get(host.member) ?? 0) > 0);
+    if (leader === null || configuration === undefined || writers.length === 0) return;
+    if (!isQuorum(configuration, new Set(others.map(({ member }) => member)))) return;
     const limitMs = 10 * world.plan.electionMs;
     const beganMs = world.time.nowMs;
     world.crashDaemon(leader, limitMs + 100);
