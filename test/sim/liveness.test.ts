@@ -35,7 +35,7 @@ const troubles: Readonly<Record<string, (world: World) => Promise<void> | void>>
     await world.advance(world.time.nowMs + 2_000);
   },
   L2: cutAll,
-  L3: (world) => world.hosts[2]?.powerOff(),
+  L3: cutAll,
   L4: (world) => world.hosts[2]?.killDaemon(),
   L5: (world) => {
     const others = world.hosts.filter((host) => host !== world.leader());
@@ -43,7 +43,10 @@ const troubles: Readonly<Record<string, (world: World) => Promise<void> | void>>
   },
   L6: (world) => {
     let looks = 0;
-    world.leader = () => world.hosts[Math.floor((looks += 1) / 50) % 3] ?? null;
+    world.leader = () => {
+      looks += 1;
+      return world.hosts[Math.floor(looks / 50) % 3] ?? null;
+    };
   },
   L7: (world) => {
     for (let n = 0; n < 100; n += 1) {

@@ -1,15 +1,16 @@
 import type { Invariant } from "../invariant.ts";
-import { CONTACT_MS, lastWordMs } from "./h5-no-quorum-no-start.ts";
+import { CONTACT_MS, quorumWords } from "./quorum-words.ts";
 
 export function noQuorumNoFence(): Invariant {
+  const words = quorumWords();
   return {
     id: "H6",
     rule: "a partition without quorum fences nobody",
+    after: words.listen,
     onSpawn: (world, host, { operation, agentClass, target, origin }) => {
-      const heardMs = lastWordMs(host);
-      if (agentClass !== "stonith" || operation === "monitor" || target === null || origin === null || heardMs === null) return;
-      const agoMs = host.clock.nowMs() - heardMs;
-      if (agoMs > CONTACT_MS)
+      if (agentClass !== "stonith" || operation === "monitor" || target === null || origin === null) return;
+      const agoMs = words.agoMs(host);
+      if (agoMs !== null && agoMs > CONTACT_MS)
         world.violated("H6", `${host.name} fences ${target} ${Math.round(agoMs)} ms after its last word from a quorum`);
     },
   };
