@@ -149,7 +149,7 @@ describe("configuration", () => {
     const before = canonicalText(element("primitive", { id: "z", class: "ocf", type: "x" }));
     const after = element("primitive", { id: "z", class: "ocf", type: "y" });
     log.run({ kind: "config.edit", edits: [{ section: "resources", id: "z", before, after }] });
-    const cib = renderCib(log.state, { quorate: true, leader: "n1", forPolicy: false });
+    const cib = renderCib(log.state, { quorate: true, leader: "n1", forPolicy: null });
     const ids = [...walk(cib)].filter((found) => found.name === "primitive").map((found) => attributeOf(found, "id"));
     assert.deepEqual(ids, ["z", "a"]);
   });
@@ -326,7 +326,7 @@ describe("properties", () => {
         assert.equal(JSON.stringify(encodeSnapshot(other.state)), text);
         const back = decodeSnapshot(JSON.parse(text));
         assert.equal(JSON.stringify(encodeSnapshot(back)), text);
-        const facts = { quorate: true, leader: "n1", forPolicy: true };
+        const facts = { quorate: true, leader: "n1", forPolicy: { nowMs: one.state.clockMs } };
         assert.equal(canonicalText(renderCib(back, facts)), canonicalText(renderCib(one.state, facts)));
       }),
       { numRuns: 200 },
@@ -389,7 +389,7 @@ describe("bounds of a silent node (RAFT.md §7)", () => {
 describe("witnesses and votes", () => {
   const witness: Command = { kind: "node.join", node: "w", memberId: memberId(9), witness: true };
   const names = (log: Log): readonly (string | undefined)[] =>
-    [...walk(renderCib(log.state, { quorate: true, leader: "w", forPolicy: true }))]
+    [...walk(renderCib(log.state, { quorate: true, leader: "w", forPolicy: { nowMs: log.state.clockMs } }))]
       .filter((found) => found.name === "node" || found.name === "node_state")
       .map((found) => attributeOf(found, "uname"));
 

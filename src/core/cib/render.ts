@@ -11,8 +11,11 @@ export type RenderFacts = {
   readonly quorate: boolean;
   /** Node that leads, or null. */
   readonly leader: string | null;
-  /** Adds `have-watchdog`: to the policy engine an elapsed Tsafe is watchdog fencing (RAFT.md §7). */
-  readonly forPolicy: boolean;
+  /**
+   * For the policy engine at this cluster time. Adds `have-watchdog`: to it an elapsed Tsafe is watchdog fencing (RAFT.md §7).
+   * Null: for people, with intents in flight as old as they are.
+   */
+  readonly forPolicy: { readonly nowMs: number } | null;
 };
 
 /**
@@ -31,7 +34,8 @@ export function renderCib(state: CibState, facts: RenderFacts): Element {
   };
   if (leader !== undefined) attributes["dc-uuid"] = leader;
   const configuration = renderConfiguration(state);
-  return element("cib", attributes, [facts.forPolicy ? withDerived(state, configuration) : configuration, renderStatus(state)]);
+  const configured = facts.forPolicy === null ? configuration : withDerived(state, configuration);
+  return element("cib", attributes, [configured, renderStatus(state, facts.forPolicy?.nowMs ?? null)]);
 }
 
 /** Options that the cluster sets itself; the operator's own sets come first and win. */
@@ -46,8 +50,11 @@ function withDerived(state: CibState, configuration: Element): Element {
   return withChildren(configuration, children);
 }
 
-/** `<status>`: one `node_state` for every node of the configuration and of the membership. */
-export function renderStatus(state: CibState): Element {
+/**
+ * `<status>`: one `node_state` for every node of the configuration and of the membership. With `nowMs` whatever is in flight
+ * has just been seen to be.
+ */
+function renderStatus(state: CibState, nowMs: number | null): Element {
   const byNode = new Map<string, Intent[]>();
   for (const intent of state.intents.values()) {
     const list = byNode.get(intent.node);
@@ -59,7 +66,7 @@ export function renderStatus(state: CibState): Element {
   for (const node of state.nodes.values()) {
     seen.add(node.id);
     if (node.witness === true) continue;
-    children.push(renderNode(state, node, byNode.get(node.name) ?? []));
+    children.push(renderNode(state, node, { intents: byNode.get(node.name) ?? [], nowMs }));
   }
   for (const [id, object] of state.sections.nodes.objects) {
     if (seen.has(id) || attributeOf(object.element, "type") === "remote") continue;
@@ -86,22 +93,25 @@ function membershipOf(node: NodeStatus): Readonly<Record<string, string>> {
 
 const nodeCache = new WeakMap<NodeStatus, Element>();
 
-function renderNode(state: CibState, node: NodeStatus, pending: readonly Intent[]): Element {
-  const cached = pending.length === 0 ? nodeCache.get(node) : undefined;
+type Pending = { readonly intents: readonly Intent[]; readonly nowMs: number | null };
+
+function renderNode(state: CibState, node: NodeStatus, pending: Pending): Element {
+  const { intents } = pending;
+  const cached = intents.length === 0 ? nodeCache.get(node) : undefined;
   if (cached !== undefined) return cached;
   const children: Element[] = [];
   if (node.attributes.size > 0) children.push(renderAttributes(node));
   const names = new Set<string>(node.history.keys());
-  for (const intent of pending) names.add(intent.resource);
+  for (const intent of intents) names.add(intent.resource);
   const resources: Element[] = [];
   for (const name of [...names].sort()) {
-    const own = pending.filter((intent) => intent.resource === name);
-    const resource = renderResource(state, node, name, own);
+    const own = intents.filter((intent) => intent.resource === name);
+    const resource = renderResource(state, node, name, { ...pending, intents: own });
     if (resource !== null) resources.push(resource);
   }
   if (resources.length > 0) children.push(element("lrm", { id: node.id }, [element("lrm_resources", {}, resources)]));
   const rendered = element("node_state", { id: node.id, uname: node.name, ...membershipOf(node) }, children);
-  if (pending.length === 0) nodeCache.set(node, rendered);
+  if (intents.length === 0) nodeCache.set(node, rendered);
   return rendered;
 }
 
@@ -115,12 +125,12 @@ function pair(setId: string, name: string, value: string): Element {
   return element("nvpair", { id: `${setId}-${name}`, name, value });
 }
 
-function renderResource(state: CibState, node: NodeStatus, name: string, pending: readonly Intent[]): Element | null {
+function renderResource(state: CibState, node: NodeStatus, name: string, pending: Pending): Element | null {
   const history = node.history.get(name);
-  const agent = history ?? pending[0]?.action;
+  const agent = history ?? pending.intents[0]?.action;
   if (agent === undefined) return null;
   const operations = history === undefined ? [] : renderOperations(state, node, history);
-  const children = [...operations, ...pending.map((intent) => renderPending(state, intent))];
+  const children = [...operations, ...pending.intents.map((intent) => renderPending(state, intent, pending.nowMs))];
   // An empty history says nothing (12.1), so a forgotten resource is probed again.
   if (children.length === 0) return null;
   const attributes: Record<string, string> = { id: name, class: agent.agentClass };
@@ -167,8 +177,12 @@ function renderOperation(state: CibState, node: string, resource: string, record
   return element("lrm_rsc_op", attributes);
 }
 
-/** An intent in flight is a pending operation (policy/status.md 15.4), beside the last finished one. */
-function renderPending(state: CibState, intent: Intent): Element {
+/**
+ * An intent in flight is a pending operation (policy/status.md 15.4), beside the last finished one. The log vouches for it
+ * as of now: by the time at which it was committed the policy engine would take a start for stale when the one before it
+ * failed within the same second (15.4), or for expired after `failure-timeout` (19.4), and start the resource elsewhere too.
+ */
+function renderPending(state: CibState, intent: Intent, nowMs: number | null): Element {
   const key = `${intent.actionId}:${intent.transition}:${intent.expectedRc}:${uuidOf(state)}`;
   const attributes: Record<string, string> = {
     id: `${intent.resource}_pending_${intent.task}_${intent.intervalMs}`,
@@ -182,7 +196,7 @@ function renderPending(state: CibState, intent: Intent): Element {
     "rc-code": "193",
     "op-status": "-1",
     interval: String(intent.intervalMs),
-    "last-rc-change": String(Math.floor(intent.committedAtMs / 1000)),
+    "last-rc-change": String(nowMs === null ? Math.floor(intent.committedAtMs / 1000) : Math.floor(nowMs / 1000) + 1),
   };
   if (intent.digest !== null) attributes["op-digest"] = intent.digest;
   const { migrate_source: source, migrate_target: target } = intent.action.meta;

@@ -226,8 +226,7 @@ export class Planner {
     const state = this.#state;
     const before = this.#elapsedMs();
     try {
-      const cib = renderCib(state, { quorate: true, leader: this.#leader, forPolicy: true });
-      const plan = this.#schedule(cib, Math.max(nowMs, state.clockMs), this.#hash);
+      const plan = this.#decide(state, { quorate: true, leader: this.#leader, nowMs });
       const transition = Math.max(state.transition, this.#running?.transition ?? 0) + 1;
       const walk = new Walk(plan.graph);
       this.#running = { basedOn: state.index, transition, walk, keys: new Map(), stops: stopRulesOf(state), recheckAtMs: plan.recheckAtMs };
@@ -241,12 +240,19 @@ export class Planner {
     }
   }
 
+  /** Cluster time never goes back, so a clock that is behind decides as of the last entry. */
+  #decide(state: CibState, as: { readonly quorate: boolean; readonly leader: string | null; readonly nowMs: number }): PlannedTransition {
+    const { quorate, leader } = as;
+    const nowMs = Math.max(as.nowMs, state.clockMs);
+    return this.#schedule(renderCib(state, { quorate, leader, forPolicy: { nowMs } }), nowMs, this.#hash);
+  }
+
   #explain(message: Extract<ToPlanner, { kind: "explain" }>): void {
     const before = this.#elapsedMs();
-    const cib = renderCib(this.#state, { quorate: message.quorate, leader: message.node, forPolicy: true });
+    const { quorate, node: leader, nowMs } = message;
     let outcome: { readonly plan: PlannedTransition } | { readonly problem: Problem };
     try {
-      outcome = { plan: this.#schedule(cib, Math.max(message.nowMs, this.#state.clockMs), this.#hash) };
+      outcome = { plan: this.#decide(this.#state, { quorate, leader, nowMs }) };
     } catch (error) {
       outcome = { problem: describe(error) };
     }
@@ -261,12 +267,7 @@ export class Planner {
     const edited = applyEdits(state.sections, edits, upload === undefined ? EDITS_MAX : EDITS_STAGED_MAX);
     if ("refusal" in edited) return edited.refusal;
     try {
-      const changed = { ...state, sections: edited.sections, epoch: state.epoch + 1 };
-      this.#schedule(
-        renderCib(changed, { quorate: true, leader: this.#leader, forPolicy: true }),
-        Math.max(nowMs, state.clockMs),
-        this.#hash,
-      );
+      this.#decide({ ...state, sections: edited.sections, epoch: state.epoch + 1 }, { quorate: true, leader: this.#leader, nowMs });
       return null;
     } catch (error) {
       return { code: "REHEARSAL_FAILED", message: describe(error).message };

@@ -11,7 +11,7 @@ import {
 } from "../cib/index.ts";
 import type { Configuration } from "../raft/index.ts";
 import { deadMemberWarning } from "./dead-members.ts";
-import type { Host } from "./host.ts";
+import { type Host, stampMs } from "./host.ts";
 import type { Leader } from "./leader.ts";
 
 /** A member whose wall clock differs by more is reported (RAFT.md §7), milliseconds. */
@@ -35,7 +35,7 @@ export function leaderName(host: Host): string | null {
 }
 
 export function cibOf(host: Host): Element {
-  return renderCib(host.state, { quorate: isQuorate(host), leader: leaderName(host), forPolicy: false });
+  return renderCib(host.state, { quorate: isQuorate(host), leader: leaderName(host), forPolicy: null });
 }
 
 /** The result of `status` (docs/api.md). */
@@ -56,7 +56,7 @@ export function statusOf(host: Host, leader: Leader): Readonly<Record<string, un
     featureLevel: state.featureLevel,
     clockMs: state.clockMs,
     // As the policy engine sees it, so that explanations, plans and simulations decide as the cluster does.
-    cib: renderCib(state, { quorate, leader: leaderName(host), forPolicy: true }),
+    cib: renderCib(state, { quorate, leader: leaderName(host), forPolicy: { nowMs: stampMs(host) } }),
     nodes: [...state.nodes.values()].map((node) => nodeRow(host, node)),
     transition: transitionOf(host, leader),
     fencing: { pending: pendingFencing(host, leader), history: [...state.fencingHistory].reverse().map(fencingRow) },
