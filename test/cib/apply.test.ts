@@ -439,6 +439,26 @@ describe("witnesses and votes", () => {
     assert.equal(log.state.cluster?.forcedAtMs, log.state.clockMs);
   });
 
+  test("the last member that votes and can lead keeps its node and its vote, in whatever order the wishes come", () => {
+    const voteTaken = new Log().run(...created, witness, { kind: "node.votes", node: "n2", votes: 0 });
+    voteTaken.run({ kind: "node.forget", node: "n1" });
+    assert.equal(voteTaken.code, "MEMBERSHIP_REFUSED");
+    assert.ok(voteTaken.state.nodes.has("n1"));
+    const removed = new Log().run(...created, witness, { kind: "node.forget", node: "n1" });
+    assert.equal(removed.code, null);
+    removed.run({ kind: "node.votes", node: "n2", votes: 0 });
+    assert.equal(removed.code, "MEMBERSHIP_REFUSED");
+    removed.run({ kind: "node.forget", node: "w" });
+    assert.equal(removed.code, null, "a witness never led");
+  });
+
+  test("a learner that is made the cluster by force is wanted as a voter", () => {
+    const log = new Log().run(...created, { kind: "node.votes", node: "n2", votes: 0 }, { kind: "cluster.forced", memberId: memberId(2) });
+    assert.equal(log.state.nodes.get("n2")?.votesWanted, 1);
+    log.run({ kind: "node.forget", node: "n1" });
+    assert.equal(log.code, null);
+  });
+
   const retiring = [
     { name: "an ordinary node", changes: [], expected: false },
     { name: "transient standby", changes: [{ node: "n1", name: "standby", value: "on" }], expected: true },

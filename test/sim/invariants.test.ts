@@ -102,7 +102,10 @@ const stories: Readonly<Record<string, (watch: Invariant) => readonly (() => voi
   },
   S6: (watch) => {
     const save = (at: number) => () => watch.onSave?.(world([]), host("n1", 1), write([], { hard: { term: at } }));
-    return [save(4), save(4), save(3)];
+    const stored = (at: number) => () => watch.onStored?.(world([]), host("n1", 1), write([], { hard: { term: at } }));
+    const start = (at: number) => () => watch.onRestored?.(world([]), host("n1", 1), { term: at, vote: null, finding: "clean" } as never);
+    // Term 7 was handed to the disk and never became durable, so a start may find term 4; what was durable may not go.
+    return [save(4), stored(4), save(7), start(4), save(5), stored(5), start(4)];
   },
   S7: (watch) => {
     const vote = (to: number) => () =>

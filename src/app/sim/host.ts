@@ -409,7 +409,7 @@ export class VirtualHost {
       log: {
         error: (_, message) => events.trace(this.name, `error: ${message}`),
         warn: (_, message) => events.trace(this.name, `warn: ${message}`),
-        info: (fields, message) => events.trace(this.name, `${message} ${JSON.stringify(fields["index"] ?? "")}`),
+        info: (fields, message) => events.trace(this.name, `${message} ${JSON.stringify(fields["index"] ?? fields["reason"] ?? "")}`),
         debug: () => {},
       },
       onAnswer: (id, answer) => events.onAnswer(this, id, answer),

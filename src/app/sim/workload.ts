@@ -142,6 +142,8 @@ export class Workload {
       // Taken out for good, or half-way (the node forgotten, the member left): the machine comes back as a new member.
       const removed = host.shell?.core.raftStatus.removed === true || !world.replica.nodes.has(host.name);
       if (!removed) continue;
+      // Until the leader has taken it out its votes may be needed for just that: nobody may switch it off before.
+      await world.until(`${host.name} is no member`, REMOVAL_MS, () => host.shell === null || !isMember(world, host));
       host.powerOff();
       world.replace(host, 100);
     }
@@ -175,6 +177,13 @@ export class Workload {
     this.registers.check();
     this.#watchers.check();
   }
+}
+
+/** The leader looks every two seconds for members without a node, and takes out whom it has seen twice; milliseconds. */
+const REMOVAL_MS = 20_000;
+
+function isMember(world: World, { member }: VirtualHost): boolean {
+  return world.leader()?.shell?.core.raftStatus.configuration.members.has(member) !== false;
 }
 
 /** A member whose store was lost needs its old self fenced or proven stopped before it is let in; milliseconds. */

@@ -77,6 +77,7 @@ export function applyForget(state: CibState, command: Of<"node.forget">): Change
   if ((node.membership === "lost" && node.witness !== true) || anythingActive(node) || underWay) {
     return refused("NODE_ACTIVE", `resources may still run on ${command.node}; stop them or fence it first`);
   }
+  if (isLastThatLeads(state, node)) return refusedAsLast(node);
   const objects = state.sections.nodes.objects.delete(node.id);
   const sections = { ...state.sections, nodes: { ...state.sections.nodes, objects } };
   const ended = endIncarnation({ ...state, sections, epoch: state.epoch + 1 }, node);
@@ -92,7 +93,22 @@ export function applyVotes(state: CibState, command: Of<"node.votes">): Change {
   if (!Number.isSafeInteger(command.votes) || command.votes < 0 || command.votes > VOTES_MAX) {
     return refused("LIMIT_EXCEEDED", `a node has from 0 to ${VOTES_MAX} votes`);
   }
+  if (command.votes === 0 && isLastThatLeads(state, node)) return refusedAsLast(node);
   return accepted(withNode(state, { ...node, votesWanted: command.votes }), { voidsPlans: false });
+}
+
+/**
+ * Is the node a member that is wanted as a voter and can lead, and the only one? Asked where the wishes have their order:
+ * two that are each harmless, one vote taken while another member is removed, would together leave a member that Raft
+ * can never let go.
+ */
+function isLastThatLeads(state: CibState, node: NodeStatus): boolean {
+  const leads = ({ memberId, witness, votesWanted }: NodeStatus): boolean => memberId !== null && witness !== true && votesWanted !== 0;
+  return leads(node) && ![...state.nodes.values()].some((other) => other.name !== node.name && leads(other));
+}
+
+function refusedAsLast({ name }: NodeStatus): Change {
+  return refused("MEMBERSHIP_REFUSED", `${name} is the last member that votes and can lead`);
 }
 
 function anythingActive(node: NodeStatus): boolean {

@@ -9,14 +9,14 @@ import {
   applyFencingWithdraw,
 } from "./apply-fencing.ts";
 import { applyIntents, applyResults } from "./apply-intents.ts";
-import { applyCovers, applyDetach, applyForget, applyHello, applyJoin, applyLeave, applyLost, applyVotes } from "./apply-node.ts";
+import { applyCovers, applyDetach, applyForget, applyHello, applyJoin, applyLeave, applyLost, applyVotes, findMember } from "./apply-node.ts";
 import { applySession, closeIdleSessions, openSession } from "./apply-session.ts";
 import { applyToken, useToken } from "./apply-token.ts";
 import { applyUploadCommit, applyUploadDrop, applyUploadPart, dropIdleUploads } from "./apply-upload.ts";
 import { type Command, FEATURE_LEVEL_MAX, type Proposal } from "./commands.ts";
 import type { ConfigurationEdit } from "./edit.ts";
 import { dropCoverage } from "./kept.ts";
-import { accepted, type Change, refused } from "./outcome.ts";
+import { accepted, type Change, refused, withNode } from "./outcome.ts";
 import { applyEdits, EDITS_MAX, EDITS_STAGED_MAX } from "./sections.ts";
 import type { CibState, CommandResult } from "./state.ts";
 
@@ -92,7 +92,7 @@ function reduce(state: CibState, index: LogIndex, command: Command): Change {
     case "node.votes":
       return applyVotes(state, command);
     case "cluster.forced":
-      return noteForced(state);
+      return noteForced(state, command);
     case "node.covers":
       return applyCovers(state, command);
     case "history.delete":
@@ -132,10 +132,12 @@ function createCluster(state: CibState, command: Extract<Command, { kind: "clust
   return applyJoin(named, { kind: "node.join", node: command.node, memberId: command.memberId });
 }
 
-/** Recorded in the log as such, so that everybody can see it afterwards. */
-function noteForced(state: CibState): Change {
+/** Recorded in the log as such, so that everybody can see it afterwards. Whoever is the cluster votes, whatever was wished before. */
+function noteForced(state: CibState, { memberId }: Extract<Command, { kind: "cluster.forced" }>): Change {
   if (state.cluster === null) return refused("CLUSTER_MISSING", "this log belongs to no cluster yet");
-  return accepted({ ...state, cluster: { ...state.cluster, forcedAtMs: state.clockMs } }, { voidsPlans: true });
+  const forced: CibState = { ...state, cluster: { ...state.cluster, forcedAtMs: state.clockMs } };
+  const node = findMember(state, memberId);
+  return accepted(node?.votesWanted === 0 ? withNode(forced, { ...node, votesWanted: 1 }) : forced, { voidsPlans: true });
 }
 
 type EditTerms = { readonly editsMax: number; readonly ifEpoch: number | undefined };

@@ -1,7 +1,8 @@
 import type { Invariant } from "../invariant.ts";
 
 export function noWayBack(): Invariant {
-  const terms = new Map<number, number>();
+  const handedOver = new Map<number, number>();
+  const durable = new Map<number, number>();
   const promised = new Map<number, { readonly term: number; readonly to: number }>();
   const commits = new Map<number, number>();
   return {
@@ -12,12 +13,20 @@ export function noWayBack(): Invariant {
     },
     onSave: (world, host, { hard }) => {
       if (hard === null) return;
-      if (hard.term < (terms.get(host.member) ?? 0))
-        world.violated("S6", `${host.name} stores term ${hard.term} after ${terms.get(host.member)}`);
-      terms.set(host.member, hard.term);
+      const before = handedOver.get(host.member) ?? 0;
+      if (hard.term < before) world.violated("S6", `${host.name} stores term ${hard.term} after ${before}`);
+      handedOver.set(host.member, hard.term);
+    },
+    onStored: (_, host, { hard }) => {
+      if (hard !== null) durable.set(host.member, hard.term);
     },
     onRestored: (world, host, facts) => {
       commits.delete(host.member);
+      // A term that was handed to the disk and never became durable bound nobody: it may be gone, or be there.
+      const known = durable.get(host.member) ?? 0;
+      if (facts.term < known) world.violated("S6", `${host.name} had term ${known} on its disk and starts with term ${facts.term}`);
+      durable.set(host.member, facts.term);
+      handedOver.set(host.member, facts.term);
       const promise = promised.get(host.member);
       if (promise === undefined || facts.finding === "recovering") return;
       if (facts.term < promise.term || (facts.term === promise.term && facts.vote !== promise.to)) {
