@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { VirtualHost } from "../../src/app/sim/host.ts";
 import { type AppliedCommand, allInvariants, type Invariant, Violation, type World } from "../../src/app/sim/index.ts";
+import { Acknowledgements } from "../../src/app/sim/invariants/tally.ts";
 import { incarnation, logIndex, memberId, PersistentMap, term } from "../../src/core/base/index.ts";
 import { type Command, emptyState, type NodeStatus } from "../../src/core/cib/index.ts";
 import { emptyConfiguration } from "../../src/core/raft/index.ts";
@@ -246,6 +247,31 @@ const stories: Readonly<Record<string, (watch: Invariant) => readonly (() => voi
     return [run(false), run(true)];
   },
 };
+
+describe("what a member said while it was recovering", () => {
+  const [leader, damaged] = [memberId(1), 2];
+  const ack = (match: number, boot: number): never => message({ kind: "appendReply", ok: true, match, boot });
+  const holders = (acks: Acknowledgements, index: number): readonly number[] => [...acks.holders(leader, 1, index)];
+
+  test("counts once it has told the leader, in the same start, that it is whole", () => {
+    const acks = new Acknowledgements();
+    acks.said(damaged, leader, ack(8, 2), true);
+    assert.deepEqual(holders(acks, 8), []);
+    acks.whole(damaged, leader, 1, 3);
+    assert.deepEqual(holders(acks, 8), [], "another start may have lost it again");
+    acks.whole(damaged, leader, 1, 2);
+    assert.deepEqual(holders(acks, 8), [damaged]);
+  });
+
+  test("what it said before the damage is forgotten", () => {
+    const acks = new Acknowledgements();
+    acks.said(damaged, leader, ack(9, 1));
+    acks.forget(damaged, leader, 1, 2);
+    acks.said(damaged, leader, ack(5, 2), true);
+    acks.whole(damaged, leader, 1, 2);
+    assert.deepEqual([holders(acks, 5), holders(acks, 6)], [[damaged], []]);
+  });
+});
 
 describe("every watcher can fail", () => {
   test("each has its story", () => {

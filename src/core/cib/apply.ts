@@ -9,7 +9,17 @@ import {
   applyFencingWithdraw,
 } from "./apply-fencing.ts";
 import { applyIntents, applyResults } from "./apply-intents.ts";
-import { applyCovers, applyDetach, applyForget, applyHello, applyJoin, applyLeave, applyLost, applyVotes, findMember } from "./apply-node.ts";
+import {
+  applyCovers,
+  applyDetach,
+  applyForget,
+  applyHello,
+  applyJoin,
+  applyLeave,
+  applyLost,
+  applyVotes,
+  findMember,
+} from "./apply-node.ts";
 import { applySession, closeIdleSessions, openSession } from "./apply-session.ts";
 import { applyToken, useToken } from "./apply-token.ts";
 import { applyUploadCommit, applyUploadDrop, applyUploadPart, dropIdleUploads } from "./apply-upload.ts";

@@ -17,13 +17,13 @@ export function neverCounted(): Invariant {
       const damaged = status?.recovering === true;
       if (damaged && ((message.kind === "voteReply" && message.granted) || message.kind === "vote"))
         world.violated("S11", `${from.name} is recovering and takes part in the election of term ${message.term}`);
-      const counts = message.kind !== "appendReply" || message.state !== "recovering";
-      if (counts) acks.said(from.member, to, message);
+      acks.said(from.member, to, message, message.kind === "appendReply" ? message.state === "recovering" : damaged);
     },
     onDeliver: (world, host, from, message) => {
       if (!world.hosts.some(({ member }) => member === from) && message.kind === "voteReply") return;
-      const recovering = (message.kind === "appendReply" || message.kind === "heartbeatReply") && message.state === "recovering";
-      if (recovering) acks.forget(from, host.member, message.term, message.boot);
+      if (message.kind !== "appendReply" && message.kind !== "heartbeatReply") return;
+      const told = message.state === "recovering" ? acks.forget : acks.whole;
+      told.call(acks, from, host.member, message.term, message.boot);
     },
     onStored: (_, host, write) => acks.stored(host.member, write),
     onRestored: (_, host, { last }) => {

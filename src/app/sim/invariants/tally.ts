@@ -20,19 +20,26 @@ export function isQuorum({ voters, outgoing }: Pick<Configuration, "voters" | "o
 
 type Ack = { readonly match: number; readonly boot: number };
 
+function raise(rows: Map<string, Map<number, Ack>>, key: string, member: number, ack: Ack): void {
+  const row = rows.get(key) ?? new Map<number, Ack>();
+  if (ack.match > (row.get(member)?.match ?? 0)) row.set(member, ack);
+  rows.set(key, row);
+}
+
 /** Who has told which leader that it holds what durably, and what each member's own disk has confirmed. */
 export class Acknowledgements {
   readonly #acked = new Map<string, Map<number, Ack>>();
+  /** Said while the member was recovering: worth nothing until it has told that it is whole. */
+  readonly #pending = new Map<string, Map<number, Ack>>();
   readonly #durable = new Map<number, number>();
 
-  said(from: number, to: number, message: Message<Proposal>): void {
+  said(from: number, to: number, message: Message<Proposal>, recovering = false): void {
     const ok = message.kind === "appendReply" && message.ok;
     const match = ok ? message.match : message.kind === "snapReply" && message.done ? message.last.index : 0;
     if (match === 0) return;
-    const key = `${to}/${message.term}`;
-    const row = this.#acked.get(key) ?? new Map<number, Ack>();
-    if (match > (row.get(from)?.match ?? 0)) row.set(from, { match, boot: message.boot });
-    this.#acked.set(key, row);
+    const { term, boot } = message;
+    if (recovering) raise(this.#pending, `${to}/${term}/${boot}`, from, { match, boot });
+    else raise(this.#acked, `${to}/${term}`, from, { match, boot });
   }
 
   /** What this member said to a leader in an earlier start counts no more: its log was damaged since. */
@@ -40,6 +47,12 @@ export class Acknowledgements {
     const row = this.#acked.get(`${to}/${term}`);
     const known = row?.get(from);
     if (known !== undefined && known.boot < boot) row?.delete(from);
+  }
+
+  /** The leader hears that the member is whole: what it acknowledged in this start, after the damage, counts with it. */
+  whole(from: number, to: number, term: number, boot: number): void {
+    const ack = this.#pending.get(`${to}/${term}/${boot}`)?.get(from);
+    if (ack !== undefined) raise(this.#acked, `${to}/${term}`, from, ack);
   }
 
   stored(member: number, { entries, snapshot }: StoreWrite<Proposal>): void {
