@@ -14,6 +14,8 @@ export type Assignment = {
   readonly selecting: Set<Resource>;
   /** The group instance whose role is being adjusted through a member; 8.19 is tested for it then (8.27). */
   roleGroup: Resource | null;
+  /** Every node has its name among its attributes; a remote node that status never mentioned has not (status.md 6.3). */
+  readonly allNamed: boolean;
   /** Colocations being followed right now, one inside the other. */
   depth: number;
   /** Composed constraint lists; emptied when a list changes. */
@@ -32,7 +34,17 @@ export function enterColocation(assignment: Assignment, resource: Resource): voi
 }
 
 export function newAssignment(model: Model): Assignment {
-  return { model, counters: new Map(), selecting: new Set(), roleGroup: null, depth: 0, dependsOn: new Map(), dependedOnBy: new Map() };
+  const allNamed = model.nodes.every((node) => node.attributes.has("#uname"));
+  return {
+    model,
+    counters: new Map(),
+    selecting: new Set(),
+    roleGroup: null,
+    allNamed,
+    depth: 0,
+    dependsOn: new Map(),
+    dependedOnBy: new Map(),
+  };
 }
 
 export function countersOf(assignment: Assignment, parent: Resource): Int32Array {

@@ -136,7 +136,10 @@ function sourceTable(source: Resource, constraint: Colocation): NodeTable {
   return group.children[0] === source ? source.table : withGroupLocations(group, source);
 }
 
-/** The best matching score of a node (8.31). Where no redirection is possible it is simply the source's score there. */
+/**
+ * The best matching score of a node (8.31). Where every node has a name of its own, and none stands for another, it is simply
+ * the source's score there.
+ */
 function bestScores(
   assignment: Assignment,
   source: Resource,
@@ -144,7 +147,8 @@ function bestScores(
   constraint: Colocation,
   scores: NodeTable,
 ): (node: PolicyNode) => Score {
-  const plain = constraint.attribute === null && (!assignment.model.hasRemoteNodes || (!mayRedirect(source) && !mayRedirect(target)));
+  const named = !assignment.model.hasRemoteNodes || (assignment.allNamed && !mayRedirect(source) && !mayRedirect(target));
+  const plain = constraint.attribute === null && named;
   if (plain) return (node) => (node.available && scores.has(node.index) ? scores.get(node.index) : -INFINITY_SCORE);
   const byValue = new Map<string | null, Score>();
   for (const node of assignment.model.nodes) {
