@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { CliContext, CliOptions } from "../../src/app/cli/level.ts";
+import { DEFAULT_PREFERENCES } from "../../src/app/cli/preferences.ts";
 import { rootLevel } from "../../src/app/cli/root.ts";
 import { Shell } from "../../src/app/cli/shell.ts";
 
@@ -56,6 +57,9 @@ describe("what a commit would do, and the state it starts from", () => {
       },
       mode: "batch",
       options,
+      preferences: DEFAULT_PREFERENCES,
+      interrupt: () => {},
+      interrupted: false,
       api: () => Promise.reject(new Error("no cluster in this test")),
       afterChange: async () => {},
     };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commitSession, replaceAll } from "../../src/app/cli/configure-commit.ts";
 import type { CliContext } from "../../src/app/cli/level.ts";
+import { DEFAULT_PREFERENCES } from "../../src/app/cli/preferences.ts";
 import type { ConfigurationStore } from "../../src/app/cli/store.ts";
 import type { Terminal } from "../../src/app/cli/terminal.ts";
 import { type ConfigurationEdit, canonicalText, type Element, idOf } from "../../src/core/cib/index.ts";
@@ -56,7 +57,16 @@ function contextOf(said: Said): CliContext {
     shadow: null,
     socketPath: "",
   };
-  return { terminal, mode: "batch", options, api: () => Promise.reject(new Error("no cluster in this test")), afterChange: async () => {} };
+  return {
+    terminal,
+    mode: "batch",
+    options,
+    preferences: DEFAULT_PREFERENCES,
+    interrupt: () => {},
+    interrupted: false,
+    api: () => Promise.reject(new Error("no cluster in this test")),
+    afterChange: async () => {},
+  };
 }
 
 function operator(store: SharedStore): EditSession {

@@ -22,6 +22,10 @@ const OUTPUT_MAX_BYTES = 4 * 1024 * 1024;
 /** Names come from the configuration and become paths: no separators, no leading dot. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.+@:-]*$/;
 
+export const AGENT_CLASSES: readonly string[] = ["lsb", "ocf", "service", "stonith", "systemd"];
+/** Where systemd looks for units (systemd.unit(5)). */
+const UNIT_DIRECTORIES = ["/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
+
 /** Where agents are looked for. */
 export type AgentDirectories = {
   readonly ocfRoot: string;
@@ -184,6 +188,8 @@ export function agentTypes(agentClass: string, provider: string, directories: Ag
   if (agentClass === "stonith") {
     return [...new Set(directories.fence.flatMap(listDirectory))].filter((name) => name.startsWith("fence_")).sort();
   }
-  if (agentClass === "lsb") return listDirectory("/etc/init.d").filter((name) => NAME.test(name));
-  return [];
+  const scripts = agentClass === "lsb" || agentClass === "service" ? listDirectory("/etc/init.d") : [];
+  const units = agentClass === "systemd" || agentClass === "service" ? UNIT_DIRECTORIES.flatMap(listDirectory) : [];
+  const services = units.filter((name) => name.endsWith(".service")).map((name) => name.slice(0, -".service".length));
+  return [...new Set([...scripts, ...services])].filter((name) => NAME.test(name)).sort();
 }

@@ -1,6 +1,7 @@
 import { COMMENT, childOf, childrenOf, type Element, withChildren } from "../../core/cib/index.ts";
 import { diffConfigurations, type EditSession, type Finding, findConflicts } from "../../core/crm/index.ts";
 import type { CliContext } from "./level.ts";
+import { preference } from "./preferences.ts";
 import { shadowPath } from "./shadow.ts";
 import type { ConfigurationStore } from "./store.ts";
 import { readCibFile, writeCibFile } from "./store-file.ts";
@@ -15,6 +16,22 @@ export function tellFindings(findings: readonly Finding[], context: CliContext):
     } else context.terminal.warn(`${finding.object}: ${finding.message}`);
   }
   return ok;
+}
+
+/** What is found by asking agents, by code. */
+export const AGENT_FINDINGS: ReadonlySet<string> = new Set([
+  "UNKNOWN_AGENT",
+  "MISSING_PARAMETER",
+  "UNKNOWN_PARAMETER",
+  "UNKNOWN_OPERATION",
+  "NOT_UNIQUE",
+  "BELOW_ADVICE",
+]);
+
+/** What there is to say about the session's configuration; with `check_mode` relaxed agents only warn. */
+export function findingsOf(session: EditSession, context: CliContext): Finding[] {
+  const isRelaxed = preference(context.preferences, "core.check_mode") === "relaxed";
+  return session.verify().map((finding) => (isRelaxed && AGENT_FINDINGS.has(finding.code) ? { ...finding, severity: "warning" } : finding));
 }
 
 /** Errors that no force overrides: with them it would be no configuration. */
@@ -36,7 +53,7 @@ export async function commitSession(
     context.terminal.info("nothing to commit: nothing changed");
     return true;
   }
-  const findings = session.verify().map((finding) => (session.isTakenOver ? softened(finding) : finding));
+  const findings = findingsOf(session, context).map((finding) => (session.isTakenOver ? softened(finding) : finding));
   const ok = tellFindings(findings, context);
   const isBroken = findings.some((finding) => finding.severity === "error" && STRUCTURAL.has(finding.code));
   if (isBroken || (!ok && !force)) {

@@ -52,9 +52,18 @@ export function runFilter(program: string, text: string): string {
   return done.stdout.toString("utf8");
 }
 
-/** Lets a person change the text in `$EDITOR`; null when it was left as it was. */
-export function runEditor(text: string): string | null {
-  const editor = process.env["EDITOR"] ?? process.env["VISUAL"] ?? "vi";
+/** Shows the text through a pager. False when there is none. */
+export function runPager(text: string, preferred: string): boolean {
+  const pager = [preferred, process.env["PAGER"], "less"].find((each) => each !== undefined && each !== "") ?? "less";
+  const environment = { ...process.env, LESS: process.env["LESS"] ?? "-FRX" };
+  const done = spawnSync("sh", ["-c", pager], { input: text, stdio: ["pipe", "inherit", "inherit"], env: environment });
+  // 126 and 127 are the shell's words for a program that cannot be run, or is not there.
+  return done.error === undefined && done.status !== 126 && done.status !== 127;
+}
+
+/** Lets a person change the text in an editor, `$EDITOR` unless preferences name one; null when it was left as it was. */
+export function runEditor(text: string, preferred: string): string | null {
+  const editor = [preferred, process.env["EDITOR"], process.env["VISUAL"], "vi"].find((each) => each !== undefined && each !== "") ?? "vi";
   const directory = mkdtempSync(join(tmpdir(), "quorate-edit-"));
   const path = join(directory, "configuration.crm");
   try {

@@ -3,7 +3,7 @@ import type { EditSession } from "../../core/crm/index.ts";
 import { upgradeCib } from "../../core/policy/index.ts";
 import type { PlannedChange } from "../../core/whatif/index.ts";
 import { expectWords, parseArguments } from "./arguments.ts";
-import { commitSession, replaceAll, tellFindings } from "./configure-commit.ts";
+import { commitSession, findingsOf, replaceAll, tellFindings } from "./configure-commit.ts";
 import { withConfiguration } from "./edits.ts";
 import { type CliContext, CommandError } from "./level.ts";
 import { planBasis, planFrom, renderPlan, requirePlan } from "./plan.ts";
@@ -23,7 +23,7 @@ export async function planSession(words: readonly string[], session: EditSession
   const given = parseArguments(words, { json: "flag" }, "plan [--json]");
   expectWords(given.words, 0, 0, "plan [--json]");
   const { force, shadow } = context.options;
-  if (!tellFindings(session.verify(), context) && !force) {
+  if (!tellFindings(findingsOf(session, context), context) && !force) {
     context.terminal.error("there is no plan: a commit would be refused");
     return false;
   }

@@ -7,6 +7,7 @@ import { openAgentCatalog } from "./agent-metadata.ts";
 import { configureLevel } from "./configure.ts";
 import type { CliContext, CliOptions, Level } from "./level.ts";
 import { CommandError } from "./level.ts";
+import { DEFAULT_PREFERENCES } from "./preferences.ts";
 import { rootLevel } from "./root.ts";
 import { Shell } from "./shell.ts";
 import type { Terminal } from "./terminal.ts";
@@ -146,6 +147,9 @@ function fileContext(path: string, terminal: Terminal): CliContext {
     terminal,
     mode: "batch",
     options,
+    preferences: DEFAULT_PREFERENCES,
+    interrupt: () => {},
+    interrupted: false,
     api: async () => {
       throw new CommandError("this command needs a cluster, and there is only a file");
     },

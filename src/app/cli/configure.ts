@@ -10,23 +10,23 @@ import {
   findObject,
   hint,
   type LoadMethod,
+  NO_AGENTS,
   objectTypeOf,
   resolveCommand,
   tokenize,
 } from "../../core/crm/index.ts";
 import { parseXml } from "../../io/xml/index.ts";
 import { openAgentCatalog } from "./agent-metadata.ts";
-import { commitSession, tellFindings } from "./configure-commit.ts";
+import { colorConfiguration, upperKeywords } from "./colors.ts";
+import { AGENT_FINDINGS, commitSession, findingsOf, tellFindings } from "./configure-commit.ts";
 import { completeConfigure } from "./configure-complete.ts";
 import { CONFIGURE_HELP } from "./configure-help.ts";
-import { readSource, runEditor, runFilter, writeTarget } from "./configure-host.ts";
+import { readSource, runEditor, runFilter, runPager, writeTarget } from "./configure-host.ts";
 import { commitWords, planSession } from "./configure-plan.ts";
 import { type CliContext, CommandError, type Completion, type Level } from "./level.ts";
+import { isOn, preference, secretNames } from "./preferences.ts";
 import { runningResources } from "./running.ts";
 import { type ConfigurationStore, openStore } from "./store.ts";
-
-/** Values of these names are hidden on a screen; what is saved or piped keeps them. */
-const OBSCURED = ["passw*"];
 
 type Open = {
   readonly session: EditSession;
@@ -62,7 +62,8 @@ export class ConfigureLevel {
     const session = new EditSession({
       configuration,
       parseXml,
-      agents: this.#agents,
+      agents: preference(context.preferences, "core.check_frequency") === "never" ? NO_AGENTS : this.#agents,
+      sorted: isOn(context.preferences, "core.sort_elements"),
       selfFencing: !isFile,
       newDefaults: !isFile,
       isRunning: (id) => {
@@ -86,9 +87,7 @@ export class ConfigureLevel {
       return await this.#run(resolved.command, line, context);
     } catch (error) {
       if (!(error instanceof CrmError)) throw error;
-      const where = error.detail.line === null ? "" : `line ${error.detail.line}: `;
-      const [first = "", ...rest] = error.detail.line === null ? explainError(error, line.trim() === "" ? "" : line) : [error.message];
-      context.terminal.error([where + first, ...rest].join("\n"));
+      context.terminal.error(explainError(error, line, secretNames(context.preferences)).join("\n"));
       return false;
     }
   }
@@ -109,6 +108,7 @@ export class ConfigureLevel {
     const type = objectTypeOf(command);
     if (type !== null) {
       for (const warning of session.define(type, line)) context.terminal.warn(warning);
+      if (preference(context.preferences, "core.check_frequency") === "always") tellAboutAgents(session, line, context);
       return true;
     }
     if (command === "xml") {
@@ -165,7 +165,7 @@ export class ConfigureLevel {
         open.held = true;
         return planSession(words, session, context);
       case "verify":
-        return tellFindings(session.verify(), context);
+        return tellFindings(findingsOf(session, context), context);
       case "refresh":
         session.restart((await store.read()).configuration);
         open.held = false;
@@ -201,11 +201,11 @@ export class ConfigureLevel {
   }
 
   #show(words: readonly string[], session: EditSession, context: CliContext): boolean {
-    const onScreen = context.terminal.interactive || process.stdout.isTTY === true;
-    const obscure = onScreen ? OBSCURED : [];
+    const onScreen = context.mode === "interactive" || process.stdout.isTTY === true;
+    const obscure = onScreen ? secretNames(context.preferences) : [];
     const cib = element("cib", { "validate-with": "pacemaker-3.9" });
     const text = session.show(words, { wrap: true, obscure }, cib);
-    context.terminal.write(words[0] === "xml" ? text : colored(text, context));
+    page(words[0] === "xml" ? text : colored(text, context), context);
     return true;
   }
 
@@ -317,7 +317,7 @@ async function edit(words: readonly string[], session: EditSession, context: Cli
     throw new CommandError("edit: there is nobody to edit; use filter, or set EDITOR");
   let text = session.textOf(words, true);
   for (;;) {
-    const changed = runEditor(text);
+    const changed = runEditor(text, preference(context.preferences, "core.editor"));
     if (changed === null) return true;
     text = changed;
     try {
@@ -325,7 +325,7 @@ async function edit(words: readonly string[], session: EditSession, context: Cli
       return true;
     } catch (error) {
       if (!(error instanceof CrmError)) throw error;
-      context.terminal.error(`${error.detail.line === null ? "" : `line ${error.detail.line}: `}${error.message}`);
+      context.terminal.error(explainError(error, "", secretNames(context.preferences)).join("\n"));
       if (!(await context.terminal.confirm("Edit again", false))) return false;
     }
   }
@@ -366,10 +366,21 @@ function graph(words: readonly string[], session: EditSession, context: CliConte
   return true;
 }
 
-/** Keywords in bold where the terminal shows colour. */
 function colored(text: string, context: CliContext): string {
-  if (context.options.display === "uppercase")
-    return text.replace(/^(\t?)([a-z_]+)/gm, (_, tab: string, word: string) => tab + word.toUpperCase());
-  if (!context.terminal.color) return text;
-  return text.replace(/^(\t?)([a-z_]+)/gm, "$1\u001b[1;36m$2\u001b[0m");
+  if (context.options.display === "uppercase") return upperKeywords(text);
+  return context.options.display === "color" ? colorConfiguration(text, context.preferences) : text;
+}
+
+/** What is longer than the terminal goes through the pager, where a person sits at it. */
+function page(text: string, context: CliContext): void {
+  const rows = process.stdout.rows ?? 0;
+  const isLong = process.stdout.isTTY === true && context.mode !== "batch" && text.split("\n").length > rows;
+  if (!isLong || !runPager(text, preference(context.preferences, "core.pager"))) context.terminal.write(text);
+}
+
+/** What agents say of the object that was just typed; only told, for a later line may still mend it. */
+function tellAboutAgents(session: EditSession, line: string, context: CliContext): void {
+  const id = tokenize(line)[1]?.text;
+  for (const finding of session.verify())
+    if (finding.object === id && AGENT_FINDINGS.has(finding.code)) context.terminal.warn(`${finding.object}: ${finding.message}`);
 }

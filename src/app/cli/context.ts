@@ -1,5 +1,6 @@
 import { type ApiClient, ApiFault, connectApi, exactlyOnce } from "../../io/api/index.ts";
-import type { CliContext, CliMode, CliOptions } from "./level.ts";
+import { type CliContext, type CliMode, type CliOptions, CommandError } from "./level.ts";
+import { DEFAULT_PREFERENCES, isOn, type Preferences } from "./preferences.ts";
 import { asRecord } from "./store.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -10,9 +11,15 @@ export const DEFAULT_SOCKET = "/run/quorate/api.sock";
 const WAIT_ROUND_MS = 30_000;
 
 /** A context of the process: one connection, opened at first use, closed by `close`. */
-export function openContext(terminal: Terminal, mode: CliMode, options: CliOptions): CliContext & { close(): void } {
+export function openContext(
+  terminal: Terminal,
+  mode: CliMode,
+  options: CliOptions,
+  preferences: Preferences = DEFAULT_PREFERENCES,
+): CliContext & { close(): void } {
   let client: Promise<ApiClient> | null = null;
-  const api = (): Promise<ApiClient> => {
+  const api = async (): Promise<ApiClient> => {
+    if (context.interrupted) throw new CommandError("interrupted");
     client ??= connected(options.socketPath).catch((error: unknown) => {
       client = null;
       throw error;
@@ -23,9 +30,21 @@ export function openContext(terminal: Terminal, mode: CliMode, options: CliOptio
     terminal,
     mode,
     options,
+    preferences,
     api,
+    interrupted: false,
+    interrupt: () => {
+      context.interrupted = true;
+      context.close();
+      client = null;
+    },
     afterChange: async () => {
-      if (context.options.wait && context.options.cibFile === null && context.options.shadow === null) await waitIdle(context);
+      if (
+        (context.options.wait || isOn(context.preferences, "core.wait")) &&
+        context.options.cibFile === null &&
+        context.options.shadow === null
+      )
+        await waitIdle(context);
     },
     close: () => {
       client?.then(

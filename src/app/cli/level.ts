@@ -1,4 +1,5 @@
 import type { ApiClient } from "../../io/api/index.ts";
+import type { Preferences } from "./preferences.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** How text is shown: `color` only where the output is a terminal, `color-always` anywhere. */
@@ -33,8 +34,14 @@ export interface CliContext {
   readonly mode: CliMode;
   /** Options as they are now: `cib use` changes the shadow. */
   options: CliOptions;
+  /** What this person and this machine want their own way; `options set` changes it. */
+  preferences: Preferences;
   /** The one connection to the daemon, opened at first use. Throws `ApiFault` (`API_UNREACHABLE`). */
   api(): Promise<ApiClient>;
+  /** Breaks off what the daemon was asked, as Ctrl-C wants it: it fails, and the next request connects anew. */
+  interrupt(): void;
+  /** Set by `interrupt`; whoever runs the next line clears it. */
+  interrupted: boolean;
   /** With `-w`: waits until the cluster is idle. Called after every changing command. */
   afterChange(): Promise<void>;
 }

@@ -2,8 +2,9 @@ import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { QuorateError } from "../../core/base/index.ts";
 import { openContext } from "./context.ts";
-import { type CliContext, type CliMode, CommandError } from "./level.ts";
-import { type CommandLine, parseCommandLine } from "./options.ts";
+import { type CliContext, type CliMode, type CliOptions, CommandError } from "./level.ts";
+import { type CommandLine, displayOf, OPTION_WORDS, optionsOfTyped, parseCommandLine } from "./options.ts";
+import { type Preferences, preference, readPreferences, withOneOff } from "./preferences.ts";
 import { rootLevel } from "./root.ts";
 import { Shell } from "./shell.ts";
 import { type Asker, processTerminal, type Terminal } from "./terminal.ts";
@@ -18,10 +19,11 @@ const LINE_BYTES_MAX = 4 * 1024 * 1024;
 async function main(argv: readonly string[]): Promise<number> {
   const line = parseCommandLine(argv);
   if (line.kind === "printed") return line.exitCode;
-  const color = line.options.display === "color";
-  const terminalOptions = { color, force: line.options.force, no: line.options.no };
   if (line.words[0] === "simulate") return simulate(line.words.slice(1));
   if (line.words[0] === "import") return importPacemaker(line.words.slice(1));
+  const preferences = preferencesOf(line);
+  const options = line.isDisplayGiven ? line.options : { ...line.options, display: displayOf(preference(preferences, "color.style")) };
+  const terminalOptions = { color: options.display === "color", force: options.force, no: options.no };
   if (line.file !== null && line.file !== "-" && !existsSync(line.file)) {
     processTerminal({ ...terminalOptions, interactive: false }).error(`cannot read ${line.file}`);
     return EXIT_NO_FILE;
@@ -30,15 +32,26 @@ async function main(argv: readonly string[]): Promise<number> {
     const { runConfigureServer } = await import("./configure-server.ts");
     return runConfigureServer(process.stdin, process.stdout);
   }
-  if (line.words[0] === "__complete") return completeForShell(line);
+  if (line.words[0] === "__complete") return completeForShell(line.words[1] ?? "", line.options);
   const mode = await modeOf(line);
-  const terminal = batchTerminal(processTerminal({ ...terminalOptions, interactive: mode === "interactive" }));
-  const context = openContext(terminal, mode, line.options);
+  const terminal = batchTerminal(processTerminal({ ...terminalOptions, interactive: canAnswer(mode) }));
+  const context = openContext(terminal, mode, options, preferences);
   try {
     return await runIn(mode, line, context, terminal);
   } finally {
     context.close();
   }
+}
+
+/** The files' preferences, then those of `-o`. */
+function preferencesOf(line: CommandLine): Preferences {
+  const terminal = processTerminal({ color: false, interactive: false, force: false, no: false });
+  return line.oneOffs.reduce(withOneOff, readPreferences(terminal.warn));
+}
+
+/** Is there a person to ask? One command typed at a terminal has one; a batch has none, wherever it comes from. */
+function canAnswer(mode: CliMode): boolean {
+  return mode === "interactive" || (mode === "one-shot" && process.stdin.isTTY === true && process.stderr.isTTY === true);
 }
 
 /** A level alone is entered; more words are one command; none is a shell, or a batch where nobody sits. */
@@ -107,18 +120,30 @@ async function runBatch(shell: Shell, input: NodeJS.ReadableStream, terminal: Ba
   return failed ? EXIT_FAILED : 0;
 }
 
-/** Words that may come next, one a line: what the completion of bash asks for, with the line typed so far. */
-async function completeForShell(line: CommandLine): Promise<number> {
+/**
+ * What the completion of bash asks for with the line typed so far, the program's name left out: words that may come next,
+ * one a line. A line that begins with a tab is no word but tells about the one that is typed.
+ */
+async function completeForShell(typed: string, outer: CliOptions): Promise<number> {
   const terminal = processTerminal({ color: false, interactive: false, force: false, no: false });
-  const context = openContext(terminal, "one-shot", line.options);
-  const typed = line.words[1] ?? "";
-  for (const { word } of await new Shell(rootLevel(), context).complete(typed)) terminal.out(word);
+  const { options, rest } = optionsOfTyped(typed, outer);
+  if (/^-\S*$/.test(rest)) {
+    for (const word of OPTION_WORDS) if (word.startsWith(rest)) terminal.out(word);
+    return 0;
+  }
+  const context = openContext(terminal, "one-shot", options);
+  const last = /\S*$/.exec(rest)?.[0] ?? "";
+  for (const { word, help } of await new Shell(rootLevel(), context).complete(rest)) {
+    if (word !== last) terminal.out(word);
+    else if (help !== undefined && word.endsWith("=")) terminal.out(`\t${help}`);
+    else terminal.out(word);
+  }
   context.close();
   return 0;
 }
 
 interface BatchTerminal extends Terminal {
-  useAsker(asker: Asker): void;
+  useAsker(asker: Asker | null): void;
   /** Messages name this line of the text from now on. */
   at(line: number | null): void;
 }

@@ -1,8 +1,8 @@
 import { attributeOf, childOf, childrenOf, type Element, element, idOf } from "../../core/cib/index.ts";
 import { booleanOf, expectWords, parseArguments } from "./arguments.ts";
 import { editsBetween, putObject, sectionOf, setValue, textOf } from "./edits.ts";
-import { type CliContext, type Command, CommandError, type Level } from "./level.ts";
-import { completeNodes, localNode, nodeNames } from "./names.ts";
+import { type CliContext, type Command, CommandError, type Completion, type Level } from "./level.ts";
+import { completeBy, completeNodes, localNode, nodeNames } from "./names.ts";
 import { asRecord, openStore } from "./store.ts";
 
 /** Milliseconds to wait for a fencing that an operator asked for: devices may need a minute and be tried again. */
@@ -61,7 +61,7 @@ function standbyCommand(name: "standby" | "online"): Command {
       await context.afterChange();
       return true;
     },
-    complete: completeNodes,
+    complete: completeBy(completeNodes, on ? completeMoreNodes(["reboot", "forever", "--all"]) : completeMoreNodes(["--all"])),
   };
 }
 
@@ -108,8 +108,27 @@ function valueCommand(name: "attribute" | "utilization" | "status-attr", help: s
           throw new CommandError(`usage: ${usage}`);
       }
     },
-    complete: completeNodes,
+    complete: completeBy(
+      completeNodes,
+      ["set", "delete", "show"],
+      async (args, context) => completeValueNames(args[0] ?? "", name, context),
+      [],
+    ),
   };
+}
+
+/** Names that the node has in such a set. */
+async function completeValueNames(node: string, kind: ValueKind, context: CliContext): Promise<readonly Completion[]> {
+  const { configuration, status } = await openStore(context).read();
+  const nodes = childrenOf(sectionOf(configuration, "nodes"), "node");
+  const owner = kind === "status-attr" ? transientOwner(status, node) : nodes.find((item) => attributeOf(item, "uname") === node);
+  const pairs = owner === undefined ? [] : pairsOf(owner, kind === "utilization" ? "utilization" : "instance_attributes");
+  return pairs.map(([word]) => ({ word }));
+}
+
+/** Further nodes, and words that may end the list. */
+function completeMoreNodes(words: readonly string[]): NonNullable<Command["complete"]> {
+  return async (args, context) => [...(await completeNodes(args, context)), ...words.map((word) => ({ word }))];
 }
 
 type ValueKind = "attribute" | "utilization" | "status-attr";
@@ -212,7 +231,7 @@ const fence: Command = {
     await context.afterChange();
     return true;
   },
-  complete: completeNodes,
+  complete: completeBy(completeNodes, ["off", "reboot"], []),
 };
 
 const clearstate: Command = {

@@ -8,7 +8,11 @@ export type CommandLine = {
   readonly kind: "run";
   readonly options: CliOptions;
   readonly file: string | null;
+  /** `SECTION.NAME=VALUE` of every `-o`. */
+  readonly oneOffs: readonly string[];
   readonly words: readonly string[];
+  /** Did `-D` say how text is shown? */
+  readonly isDisplayGiven: boolean;
 };
 export type ParsedCommandLine = CommandLine | { readonly kind: "printed"; readonly exitCode: number };
 
@@ -27,6 +31,12 @@ export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
     .option("-n, --no", "answer no to every question")
     .option("-w, --wait", "after every changing command wait until the cluster is idle")
     .option("-d, --debug", "show the facts behind an error")
+    .option(
+      "-o, --opt <section.name=value>",
+      "a preference for this call (see `options`)",
+      (value: string, all: string[]) => [...all, value],
+      [],
+    )
     .option("--cib-file <file>", "work on a plain configuration file, without a daemon")
     .option("--socket <path>", `the daemon's socket (QUORATE_SOCKET; ${DEFAULT_SOCKET})`)
     .version(versionText(), "--version")
@@ -39,7 +49,7 @@ export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
     if (error instanceof CommanderError) return { kind: "printed", exitCode: error.exitCode };
     throw error;
   }
-  const given = program.opts<Record<string, string | boolean | undefined>>();
+  const given = program.opts<Record<string, string | boolean | readonly string[] | undefined>>();
   const text = (name: string): string | null => (typeof given[name] === "string" ? given[name] : null);
   const display = text("display");
   if (display !== null && !DISPLAY_WORDS.has(display)) {
@@ -57,7 +67,7 @@ export function parseCommandLine(argv: readonly string[]): ParsedCommandLine {
     shadow: text("cib") ?? nonEmpty(process.env["CIB_shadow"]),
     socketPath: text("socket") ?? nonEmpty(process.env["QUORATE_SOCKET"]) ?? DEFAULT_SOCKET,
   };
-  return { kind: "run", options, file: text("file"), words };
+  return { kind: "run", options, file: text("file"), oneOffs: given["opt"] as readonly string[], words, isDisplayGiven: display !== null };
 }
 
 /** `configure --cib-file FILE ...`: scripts put the option after the level too. */
@@ -69,10 +79,62 @@ function takeCibFile(words: readonly string[]): { readonly words: readonly strin
   return { words, cibFile: null };
 }
 
-function displayOf(style: string | null): DisplayStyle {
+/** How text is shown: `color` only at a terminal that wants it. */
+export function displayOf(style: string | null): DisplayStyle {
   if (style === "color-always") return "color";
   if (style === "plain" || style === "uppercase") return style;
   return process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined ? "color" : "plain";
+}
+
+/** Options that stand before the level, with those that take a word. */
+const VALUED = ["-f", "--file", "-c", "--cib", "-D", "--display", "-o", "--opt", "--cib-file", "--socket"];
+export const OPTION_WORDS: readonly string[] = [
+  ...VALUED,
+  "-F",
+  "--force",
+  "-n",
+  "--no",
+  "-w",
+  "--wait",
+  "-d",
+  "--debug",
+  "-h",
+  "--help",
+  "--version",
+];
+
+/** The options of a line that is still being typed, as far as they say where names are to be looked up, and what follows them. */
+export function optionsOfTyped(typed: string, outer: CliOptions): { readonly options: CliOptions; readonly rest: string } {
+  const pieces = typed.trimStart().split(/(?<=\s)(?=\S)/);
+  let options = outer;
+  let at = 0;
+  for (let option = typedOption(pieces, at); option !== null; option = typedOption(pieces, at)) {
+    options = withTypedOption(options, option);
+    at += option.count;
+  }
+  const after = typedOption(pieces, at + 1);
+  if (after?.name !== "--cib-file") return { options, rest: pieces.slice(at).join("") };
+  return { options: withTypedOption(options, after), rest: [pieces[at], ...pieces.slice(at + 1 + after.count)].join("") };
+}
+
+type TypedOption = { readonly name: string; readonly value: string; readonly count: number };
+
+/** The option at this place with its value; null for another word, and for one that has no blank behind it yet. */
+function typedOption(pieces: readonly string[], at: number): TypedOption | null {
+  const piece = pieces[at] ?? "";
+  const word = piece.trimEnd();
+  if (!word.startsWith("-") || word === piece) return null;
+  const [, name, given] = /^(--[a-z-]+)=(.*)$/.exec(word) ?? [];
+  if (name !== undefined) return { name, value: given ?? "", count: 1 };
+  if (!VALUED.includes(word)) return { name: word, value: "", count: 1 };
+  const value = pieces[at + 1] ?? "";
+  return value === value.trimEnd() ? null : { name: word, value: value.trimEnd(), count: 2 };
+}
+
+function withTypedOption(options: CliOptions, { name, value }: TypedOption): CliOptions {
+  if (name === "--cib-file") return { ...options, cibFile: value };
+  if (name === "-c" || name === "--cib") return { ...options, shadow: value };
+  return name === "--socket" ? { ...options, socketPath: value } : options;
 }
 
 function nonEmpty(text: string | undefined): string | null {

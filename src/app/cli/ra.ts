@@ -1,9 +1,7 @@
 import type { AgentMetadata, AgentName } from "../../core/crm/index.ts";
-import { agentProviders, agentTypes, openAgentCatalog } from "./agent-metadata.ts";
+import { AGENT_CLASSES, agentProviders, agentTypes, openAgentCatalog } from "./agent-metadata.ts";
 import { expectWords } from "./arguments.ts";
 import { type Command, CommandError, type Completion, type Level } from "./level.ts";
-
-const CLASSES = ["lsb", "ocf", "service", "stonith", "systemd"];
 
 const classes: Command = {
   name: "classes",
@@ -11,7 +9,7 @@ const classes: Command = {
   help: "classes of agents, and the providers of ocf",
   run: async (args, context) => {
     expectWords(args, 0, 0, "classes");
-    for (const name of CLASSES) context.terminal.out(name === "ocf" ? `ocf / ${agentProviders().join(" ")}` : name);
+    for (const name of AGENT_CLASSES) context.terminal.out(name === "ocf" ? `ocf / ${agentProviders().join(" ")}` : name);
     return true;
   },
 };
@@ -22,19 +20,20 @@ const list: Command = {
   help: "agents of a class that are installed here",
   run: async (args, context) => {
     expectWords(args, 1, 2, "list CLASS [PROVIDER]");
-    if (!CLASSES.includes(args[0]!)) throw new CommandError(`no such class: ${args[0]}; there are ${CLASSES.join(", ")}`);
+    if (!AGENT_CLASSES.includes(args[0]!)) throw new CommandError(`no such class: ${args[0]}; there are ${AGENT_CLASSES.join(", ")}`);
     const providers = args[0] === "ocf" ? (args[1] === undefined ? agentProviders() : [args[1]]) : [""];
     const names = new Set(providers.flatMap((provider) => agentTypes(args[0]!, provider)));
     for (const name of [...names].sort()) context.terminal.out(name);
     return true;
   },
-  complete: async (args) => (args.length <= 1 ? CLASSES : agentProviders()).map((word) => ({ word })),
+  complete: async (args) => (args.length <= 1 ? AGENT_CLASSES : agentProviders()).map((word) => ({ word })),
 };
 
 const providers: Command = {
   name: "providers",
   usage: "TYPE [CLASS]",
   help: "who provides the agent",
+  complete: async (args) => (args.length <= 1 ? completeAgentTypes() : []),
   run: async (args, context) => {
     expectWords(args, 1, 2, "providers TYPE [CLASS]");
     for (const provider of agentProviders()) if (agentTypes("ocf", provider).includes(args[0]!)) context.terminal.out(provider);
@@ -74,11 +73,17 @@ const info: Command = {
   complete: completeAgents,
 };
 
+function completeAgentTypes(): readonly Completion[] {
+  return [...new Set(agentProviders().flatMap((provider) => agentTypes("ocf", provider)))].map((word) => ({ word }));
+}
+
 async function completeAgents(args: readonly string[]): Promise<readonly Completion[]> {
   const typed = args[args.length - 1] ?? "";
   const ocf = agentProviders().flatMap((provider) => agentTypes("ocf", provider).map((type) => `ocf:${provider}:${type}`));
   const fence = agentTypes("stonith", "").map((type) => `stonith:${type}`);
-  return [...ocf, ...fence].filter((word) => word.startsWith(typed)).map((word) => ({ word }));
+  return [...ocf, ...fence, ...completeAgentTypes().map(({ word }) => word)]
+    .filter((word) => word.startsWith(typed))
+    .map((word) => ({ word }));
 }
 
 function renderAgent(agent: AgentMetadata, name: AgentName): string[] {

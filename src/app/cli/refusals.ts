@@ -1,7 +1,6 @@
 /** Words that crmsh has and we do not, by level: why, and what to use instead. Everything else unknown is merely no command. */
 const REFUSALS: ReadonlyMap<string, string> = new Map([
   ["root.history", "there is no log to guess from: `watch` tells decisions, `resource operations` results, `report` collects both"],
-  ["root.options", "there are no preferences to keep; see `--help` for the options of one call"],
   ["root.site", "there is no manager of sites; tickets are granted in simulations (`cibstatus ticket`)"],
   ["root.script", "provisioning is not this program's business"],
   ["root.assist", "provisioning is not this program's business"],

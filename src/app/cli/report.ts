@@ -3,35 +3,42 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, release, tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { attributeOf, type Element, withAttributes, withChildren } from "../../core/cib/index.ts";
+import { globMatcher } from "../../core/crm/index.ts";
 import { formatXml } from "../../io/xml/index.ts";
 import { parseArguments } from "./arguments.ts";
 import { type CliContext, type Command, CommandError } from "./level.ts";
+import { preference } from "./preferences.ts";
 import { renderStatus } from "./status-text.ts";
 import { asRecord } from "./store.ts";
 import { viewOf } from "./view-read.ts";
 
 /** Values of pairs with such a name never leave the cluster. */
 const SECRET_NAME = /passw|secret|token|private|community/i;
+type IsSecret = (name: string) => boolean;
+const ALWAYS_SECRET: IsSecret = (name) => SECRET_NAME.test(name);
 const HIDDEN = "******";
 const LOG_BYTES_MAX = 64 * 1024 * 1024;
 const USAGE = "report [-f FROM] [-t TO] [DEST]";
 
 /** The tree with the values of secret pairs replaced. */
-export function withoutSecretPairs(of: Element): Element {
+export function withoutSecretPairs(of: Element, isSecret: IsSecret = ALWAYS_SECRET): Element {
   const name = attributeOf(of, "name");
-  const hidden = of.name === "nvpair" && name !== undefined && SECRET_NAME.test(name) && attributeOf(of, "value") !== undefined;
+  const hidden = of.name === "nvpair" && name !== undefined && isSecret(name) && attributeOf(of, "value") !== undefined;
   const element = hidden ? withAttributes(of, { value: HIDDEN }) : of;
-  return withChildren(element, element.children.map(withoutSecretPairs));
+  return withChildren(
+    element,
+    element.children.map((child) => withoutSecretPairs(child, isSecret)),
+  );
 }
 
 /** The same for data: whatever stands under such a name. */
-export function withoutSecretValues(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutSecretValues);
+export function withoutSecretValues(value: unknown, isSecret: IsSecret = ALWAYS_SECRET): unknown {
+  if (Array.isArray(value)) return value.map((each) => withoutSecretValues(each, isSecret));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [
       name,
-      SECRET_NAME.test(name) && typeof inner !== "object" ? HIDDEN : withoutSecretValues(inner),
+      isSecret(name) && typeof inner !== "object" ? HIDDEN : withoutSecretValues(inner, isSecret),
     ]),
   );
 }
@@ -69,7 +76,8 @@ export const reportCommand: Command = {
     try {
       const directory = join(work, name);
       mkdirSync(directory);
-      await collect(directory, context, { from: text("from"), to: text("to") });
+      const from = text("from") ?? (preference(context.preferences, "report.from_time") || undefined);
+      await collect(directory, context, { from, to: text("to") });
       const packed = spawnSync("tar", ["-C", work, "-czf", `${target}.tar.gz`, name], { encoding: "utf8" });
       if (packed.status !== 0) throw new CommandError(`tar failed: ${packed.error?.message ?? packed.stderr}`);
     } finally {
@@ -85,16 +93,18 @@ async function collect(
   context: CliContext,
   period: { readonly from: string | undefined; readonly to: string | undefined },
 ): Promise<void> {
+  const matches = globMatcher(preference(context.preferences, "report.sanitize_pattern").split(/[\s,;|]+/));
+  const isSecret: IsSecret = (name) => ALWAYS_SECRET(name) || matches(name);
   const write = (file: string, content: string): void => writeFileSync(join(directory, file), content, { mode: 0o600 });
   const status = await asked(context, "status");
   const { cib, ...facts } = status;
   write("status.json", `${JSON.stringify(facts, null, 2)}\n`);
   if (cib !== undefined && cib !== null) {
-    write("cib.xml", formatXml(withoutSecretPairs(cib as Element)));
+    write("cib.xml", formatXml(withoutSecretPairs(cib as Element, isSecret)));
     const lines = renderStatus(status, await viewOf(status), { byNode: false, inactive: true, failCounts: true });
     write("status.txt", `${lines.join("\n")}\n`);
   }
-  write("policy.json", `${JSON.stringify(withoutSecretValues(await asked(context, "policy")), null, 2)}\n`);
+  write("policy.json", `${JSON.stringify(withoutSecretValues(await asked(context, "policy"), isSecret), null, 2)}\n`);
   for (const method of ["cluster.status", "transition", "fencing.history", "ping"]) {
     write(`${method}.json`, `${JSON.stringify(await asked(context, method), null, 2)}\n`);
   }

@@ -1,7 +1,7 @@
 import { expectWords, integerOf, lifetimeEnd, parseArguments } from "./arguments.ts";
 import { editsBetween, requireResource } from "./edits.ts";
 import { type CliContext, type Command, CommandError } from "./level.ts";
-import { completeResources, nodeNames } from "./names.ts";
+import { completeBy, completeNodes, completeResources, nodeNames } from "./names.ts";
 import { banNode, clearConstraints, cliConstraints, type Lifetime, preferNode } from "./resource-edits.ts";
 import { asRecord, openStore } from "./store.ts";
 import { findView } from "./view.ts";
@@ -62,8 +62,7 @@ function placeCommand(kind: "move" | "ban", aliases: readonly string[]): Command
     help: kind === "move" ? "run it on that node; without one, not where it runs now" : "do not run it on that node",
     run: async (args, context) =>
       place(context, wishOf(args, await nodeNames(context), `${kind} RESOURCE [NODE] [LIFETIME] [force]`, context), kind),
-    complete: async (args, context) =>
-      args.length <= 1 ? completeResources(args, context) : (await nodeNames(context)).map((word) => ({ word })),
+    complete: completeBy(completeResources, completeNodes, ["PT5M", "PT1H", "P1D", "force"], ["force"]),
   };
 }
 
@@ -85,7 +84,7 @@ const clear: Command = {
     await context.afterChange();
     return true;
   },
-  complete: completeResources,
+  complete: completeBy(completeResources, completeNodes, []),
 };
 
 /** `cleanup` forgets failures, `refresh` all history. */
@@ -111,7 +110,7 @@ function forgetCommand(name: "cleanup" | "refresh", help: string): Command {
       await context.afterChange();
       return true;
     },
-    complete: completeResources,
+    complete: completeBy(completeResources, completeNodes, ["force"]),
   };
 }
 
@@ -141,7 +140,7 @@ const failcount: Command = {
     else await context.afterChange();
     return true;
   },
-  complete: completeResources,
+  complete: completeBy(completeResources, ["set", "delete", "show"], completeNodes, []),
 };
 
 /** A fail count as typed: a number, or INFINITY. */

@@ -1,9 +1,10 @@
-import { type Element, idOf } from "../../core/cib/index.ts";
+import { attributeOf, childrenOf, type Element, idOf } from "../../core/cib/index.ts";
 import { booleanOf, expectWords } from "./arguments.ts";
 import { waitIdle } from "./context.ts";
 import { editsBetween, mapResource, requireResource, type SetKind, setValue, textOf } from "./edits.ts";
 import { type CliContext, type Command, CommandError, type Level } from "./level.ts";
-import { completeResources } from "./names.ts";
+import { completeBy, completeResources } from "./names.ts";
+import { preference } from "./preferences.ts";
 import { dropMeta, isPromotable, membersThatDiffer, setMeta, setTrace, wishTarget } from "./resource-edits.ts";
 import { placementCommands } from "./resource-place.ts";
 import { queryCommands } from "./resource-queries.ts";
@@ -30,8 +31,7 @@ async function setWish(context: CliContext, ids: readonly string[], wish: MetaWi
   const dropped: { readonly id: string; readonly name: string }[] = [];
   for (const id of ids) {
     for (const member of membersThatDiffer(configuration, id, name, value)) {
-      const question = `${member} has its own ${name}, which would stay. Remove it`;
-      if (await context.terminal.confirm(question, false)) dropped.push({ id: member, name });
+      if (await dropsOwn(context, `${member} has its own ${name}, which would stay. Remove it`)) dropped.push({ id: member, name });
     }
     const target = wishTarget(configuration, id);
     if (other !== undefined && textOf(target, "meta_attributes", other) !== undefined) {
@@ -43,6 +43,12 @@ async function setWish(context: CliContext, ids: readonly string[], wish: MetaWi
     const set = ids.reduce((next, id) => setMeta(next, id, name, value), now);
     return dropped.reduce((next, each) => dropMeta(next, each.id, each.name), set);
   });
+}
+
+/** What members say of their own: `manage_children` decides, or the person. */
+async function dropsOwn(context: CliContext, question: string): Promise<boolean> {
+  const manage = preference(context.preferences, "core.manage_children");
+  return manage === "ask" ? context.terminal.confirm(question, false) : manage === "always";
 }
 
 /** A command that sets one meta-attribute on each resource that is named. */
@@ -85,7 +91,7 @@ const maintenance: Command = {
     await setWish(context, [args[0]!], { name: "maintenance", value: String(on), other: "is-managed" });
     return true;
   },
-  complete: completeResources,
+  complete: completeBy(completeResources, ["on", "off"]),
 };
 
 const restart: Command = {
@@ -112,7 +118,11 @@ const restart: Command = {
       await store.commit(editsBetween(configuration, after), context.options.force);
       await waitIdle(context, dot);
     };
-    await put(() => "Stopped");
+    await put(() => "Stopped").catch((error: unknown) => {
+      const ids = roles.map(({ id }) => id).join(" ");
+      if (context.interrupted) throw new CommandError(`interrupted: ${ids} may be stopped now; \`resource start ${ids}\` starts again`);
+      throw error;
+    });
     // What was configured comes back as it was, not as `Started`: the operator did not ask for another configuration.
     await put((item) => item.role);
     return true;
@@ -147,9 +157,36 @@ function pairCommand(name: "param" | "meta" | "utilization", kind: SetKind): Com
       });
       return true;
     },
-    complete: completeResources,
+    complete: completeBy(completeResources, ["set", "delete", "show"], completePairNames(kind), []),
   };
 }
+
+/** Names that the resource has in such a set, or may have. */
+function completePairNames(kind: SetKind): NonNullable<Command["complete"]> {
+  return async (args, context) => {
+    const { configuration } = await openStore(context).read();
+    const resource = requireResource(configuration, args[0] ?? "");
+    const own = childrenOf(resource, kind).flatMap((set) => childrenOf(set, "nvpair").map((pair) => attributeOf(pair, "name") ?? ""));
+    const more = kind === "meta_attributes" ? await metaNames() : kind === "instance_attributes" ? await parameterNames(resource) : [];
+    return [...new Set([...own, ...more])].map((word) => ({ word }));
+  };
+}
+
+async function metaNames(): Promise<readonly string[]> {
+  const { CLONE_HELP, META_HELP } = await import("./complete-words.ts");
+  return [...META_HELP, ...CLONE_HELP].map(({ name }) => name);
+}
+
+async function parameterNames(resource: Element): Promise<readonly string[]> {
+  const { openAgentCatalog } = await import("./agent-metadata.ts");
+  const [agentClass, type] = [attributeOf(resource, "class"), attributeOf(resource, "type")];
+  if (agentClass === undefined || type === undefined) return [];
+  const answer = openAgentCatalog().describe({ class: agentClass, provider: attributeOf(resource, "provider") ?? null, type });
+  return answer.kind === "found" ? answer.metadata.parameters.map(({ name }) => name) : [];
+}
+
+/** Operations that people trace. */
+const TRACED = ["start", "stop", "monitor", "promote", "demote", "notify", "migrate_to", "migrate_from", "reload-agent"];
 
 function traceCommand(name: "trace" | "untrace"): Command {
   const usage = name === "trace" ? "trace RESOURCE [OPERATION [INTERVAL [DIRECTORY]]]" : "untrace RESOURCE [OPERATION [INTERVAL]]";
@@ -163,7 +200,7 @@ function traceCommand(name: "trace" | "untrace"): Command {
       await editConfiguration(context, (configuration) => setTrace(configuration, args[0]!, wish));
       return true;
     },
-    complete: completeResources,
+    complete: completeBy(completeResources, TRACED),
   };
 }
 

@@ -8,6 +8,7 @@ const status: Command = {
   usage: "[bynode|inactive|failcounts|simple|xml] [--json]",
   help: "nodes, resources, failures, fencing: what is, on one page",
   run: async (args, context) => (await import("./status.ts")).statusCommand.run(args, context),
+  complete: async (args, context) => (await import("./status.ts")).statusCommand.complete?.(args, context) ?? [],
 };
 
 const maintenance: Command = {
@@ -26,6 +27,10 @@ const maintenance: Command = {
     const command = resourceLevel.commands.find((item) => item.name === "maintenance");
     if (command === undefined) throw new CommandError("maintenance: No such command");
     return command.run([resource, word], context);
+  },
+  complete: async (args, context) => {
+    const { completeBy, completeResources } = await import("./names.ts");
+    return completeBy(["on", "off"], completeResources)(args, context);
   },
 };
 
@@ -132,6 +137,11 @@ export function rootLevel(): Level {
         name: "cibstatus",
         help: "the state that simulations start from: load one, suppose events, see what would follow",
         load: async () => (await import("./cibstatus.ts")).cibStatusLevel,
+      },
+      {
+        name: "options",
+        help: "preferences: editor, pager, colours, what is asked and what is checked",
+        load: async () => (await import("./preferences-level.ts")).preferencesLevel,
       },
       { name: "ra", help: "agents that are installed on this machine", load: async () => (await import("./ra.ts")).raLevel },
     ],

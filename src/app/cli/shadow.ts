@@ -5,7 +5,7 @@ import { childOf, type Element, element, withChildren } from "../../core/cib/ind
 import { formatXml } from "../../io/xml/index.ts";
 import { expectWords, parseArguments } from "./arguments.ts";
 import { editsBetween } from "./edits.ts";
-import { type CliContext, type Command, CommandError, type Level } from "./level.ts";
+import { type CliContext, type Command, CommandError, type Completion, type Level } from "./level.ts";
 import { liveStore, type StoredCib } from "./store.ts";
 import { fileStore, readCibFile, writeCibFile } from "./store-file.ts";
 
@@ -39,6 +39,10 @@ const EMPTY: StoredCib = {
   status: null,
 };
 
+async function completeShadows(): Promise<readonly Completion[]> {
+  return shadowNames().map((word) => ({ word }));
+}
+
 const create: Command = {
   name: "new",
   usage: "[NAME] [empty] [withstatus] [force]",
@@ -58,6 +62,7 @@ const create: Command = {
     context.terminal.info(`shadow ${name} made; it is in use now`);
     return true;
   },
+  complete: async (args) => (args.length <= 1 ? [] : ["empty", "withstatus", "force"].map((word) => ({ word }))),
 };
 
 const use: Command = {
@@ -71,7 +76,7 @@ const use: Command = {
     context.options = { ...context.options, shadow: name };
     return true;
   },
-  complete: async () => shadowNames().map((word) => ({ word })),
+  complete: completeShadows,
 };
 
 function shadowNames(): string[] {
@@ -114,6 +119,7 @@ const diff: Command = {
     }
     return true;
   },
+  complete: completeShadows,
 };
 
 const commit: Command = {
@@ -134,6 +140,7 @@ const commit: Command = {
     await context.afterChange();
     return true;
   },
+  complete: completeShadows,
 };
 
 const reset: Command = {
@@ -145,6 +152,7 @@ const reset: Command = {
     writeCibFile(path, cibOf(await liveStore(context).read(), true));
     return true;
   },
+  complete: completeShadows,
 };
 
 const remove: Command = {
@@ -157,6 +165,7 @@ const remove: Command = {
     rmSync(existing(args[0]!));
     return true;
   },
+  complete: completeShadows,
 };
 
 const bring: Command = {

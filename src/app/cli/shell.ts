@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { QuorateError } from "../../core/base/index.ts";
+import { hint, QuorateError } from "../../core/base/index.ts";
 import { type CliContext, type Command, CommandError, type Completion, type Level, type LevelEntry } from "./level.ts";
 import { noSuchCommand } from "./refusals.ts";
 import { matchName, quoteWord, splitWords } from "./words.ts";
@@ -102,7 +102,8 @@ export class Shell {
     if (fromRoot.kind === "one" && fromRoot.exact) return this.#runBelow(fromRoot.value, rest, [stack[0]!]);
     const name = `${stack.length === 1 ? "root" : level.name}.${word}`;
     if (match.kind === "many") throw new CommandError(`${name}: ambiguous, could be ${match.names.join(", ")}`);
-    throw new CommandError(noSuchCommand(name));
+    const known = [...level.commands, ...level.levels, ...EVERYWHERE].map((item) => item.name);
+    throw new CommandError(noSuchCommand(name) + hint(word, known));
   }
 
   /** Enters the level, or runs the rest of the line in it and comes back. */
@@ -195,20 +196,41 @@ export class Shell {
     const level = stack[stack.length - 1]!;
     const word = firstWord(line);
     const typed = line.trimStart();
-    if (typed.length > word.length) {
-      const match = matchName(word, [...level.commands, ...level.levels]);
-      const rest = typed.slice(word.length).trimStart();
-      if (match.kind === "one" && "load" in match.value) return this.#completeIn([...stack, await this.#load(match.value)], rest);
-      if (level.complete !== undefined) return level.complete(line, this.#context);
-      if (match.kind !== "one" || !("run" in match.value) || match.value.complete === undefined) return [];
-      const words = rest.split(/\s+/);
-      const last = words[words.length - 1] ?? "";
-      return (await match.value.complete(words, this.#context)).filter((item) => item.word.startsWith(last));
-    }
+    if (typed.length > word.length) return this.#completeAfter(stack, word, typed.slice(word.length).trimStart());
     const own = level.complete === undefined ? [] : await level.complete(line, this.#context);
     const names = [...level.commands, ...level.levels, ...EVERYWHERE].map((item) => ({ word: item.name, help: item.help }));
     const seen = new Set<string>();
-    return [...own, ...names].filter((item) => item.word.startsWith(word) && !seen.has(item.word) && seen.add(item.word) !== undefined);
+    const found = [...own, ...names].filter(
+      (item) => item.word.startsWith(word) && !seen.has(item.word) && seen.add(item.word) !== undefined,
+    );
+    // Whole paths may be typed at any level; they come up where nothing of the level fits.
+    const fromRoot = stack.length === 1 ? [] : stack[0]!.levels.map((item) => ({ word: item.name, help: item.help }));
+    return found.length > 0 ? found : fromRoot.filter((item) => item.word.startsWith(word));
+  }
+
+  /** What may follow the command or level that begins the line. */
+  async #completeAfter(stack: readonly Level[], word: string, rest: string): Promise<readonly Completion[]> {
+    const level = stack[stack.length - 1]!;
+    const words = rest.split(/\s+/);
+    const last = words[words.length - 1] ?? "";
+    const match = matchName(word, [...level.commands, ...level.levels]);
+    if (match.kind === "one" && "load" in match.value) return this.#completeIn([...stack, await this.#load(match.value)], rest);
+    if (match.kind !== "one") {
+      const general = EVERYWHERE.find((item) => item.name === word || item.aliases?.includes(word) === true);
+      if (general !== undefined) return words.length > 1 ? [] : this.#completeGeneral(general.name, level, last);
+      const below = stack.length > 1 ? matchName(word, stack[0]!.levels) : match;
+      if (below.kind === "one" && "load" in below.value) return this.#completeIn([stack[0]!, await this.#load(below.value)], rest);
+    }
+    if (level.complete !== undefined) return level.complete(`${word} ${rest}`, this.#context);
+    if (match.kind !== "one" || !("run" in match.value) || match.value.complete === undefined) return [];
+    return (await match.value.complete(words, this.#context)).filter((item) => item.word.startsWith(last));
+  }
+
+  #completeGeneral(name: string, level: Level, last: string): readonly Completion[] {
+    const levels = level.levels.map((item) => ({ word: item.name, help: item.help }));
+    const commands = [...level.commands, ...EVERYWHERE].map((item) => ({ word: item.name, help: item.help }));
+    const offered = name === "cd" ? [...levels, { word: ".." }] : name === "help" ? [...levels, ...commands] : [];
+    return offered.filter((item) => item.word.startsWith(last));
   }
 
   async #load(entry: LevelEntry): Promise<Level> {

@@ -1,4 +1,4 @@
-import { createInterface } from "node:readline/promises";
+import { createInterface } from "node:readline";
 
 /** Where text comes from and goes to. Data goes to `out`, everything about the work itself to the error stream. */
 export interface Terminal {
@@ -22,9 +22,11 @@ export type TerminalOptions = { readonly color: boolean; readonly interactive: b
 export type Asker = (question: string) => Promise<string>;
 
 /** The process's own streams. `-F` answers yes, `-n` no. */
-export function processTerminal(options: TerminalOptions): Terminal & { useAsker(asker: Asker): void } {
+export function processTerminal(options: TerminalOptions): Terminal & { useAsker(asker: Asker | null): void } {
   let asker: Asker = askOnce;
-  const paint = (code: string, text: string): string => (options.color ? `\u001b[${code}m${text}\u001b[0m` : text);
+  // Messages may go to a file while the data goes to a terminal. With colour and no terminal at all, it was asked for.
+  const isColored = options.color && (process.stderr.isTTY === true || process.stdout.isTTY !== true);
+  const paint = (code: string, text: string): string => (isColored ? `\u001b[${code}m${text}\u001b[0m` : text);
   return {
     interactive: options.interactive,
     color: options.color,
@@ -51,16 +53,19 @@ export function processTerminal(options: TerminalOptions): Terminal & { useAsker
       return answer === "y" || answer === "yes";
     },
     useAsker: (own) => {
-      asker = own;
+      asker = own ?? askOnce;
     },
   };
 }
 
-/** For commands outside of the shell, which reads lines itself. */
+/** For commands outside of the shell, which reads lines itself. Who goes away without an answer said nothing. */
 async function askOnce(question: string): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return await lines.question(question);
+    return await new Promise((resolve) => {
+      lines.once("close", () => resolve(""));
+      lines.question(question, resolve);
+    });
   } finally {
     lines.close();
   }

@@ -1,6 +1,7 @@
 import { attributeOf, childrenOf, type Element, idOf } from "../cib/index.ts";
 import { type AgentCatalog, type AgentMetadata, type AgentName, formatAgent } from "./agents.ts";
 import { durationMs } from "./names.ts";
+import { hideSecrets, SECRET_NAMES } from "./secrets.ts";
 import type { CrmObject } from "./tree.ts";
 import type { Finding } from "./verify.ts";
 import { hint } from "./words.ts";
@@ -11,7 +12,7 @@ const ALWAYS_ALLOWED = /^(pcmk_|CRM_meta_|OCF_|trace_(ra|file|dir)$|stonith-time
 /** Parameters of fence agents that the cluster fills in at every call, though the agents say that they are required. */
 const FILLED_IN_FOR_FENCING: ReadonlySet<string> = new Set(["action", "plug", "port", "nodename"]);
 /** Operations of a fencing device that the cluster carries out itself, without its agent. */
-const DEVICE_OPERATIONS: ReadonlySet<string> = new Set(["start", "stop"]);
+const DEVICE_OPERATIONS: ReadonlySet<string> = new Set(["start", "stop", "monitor"]);
 
 /** Holds every primitive and template against what its agent says of itself; what a template leaves out its users may say. */
 export function checkAgents(objects: readonly CrmObject[], agents: AgentCatalog): Finding[] {
@@ -26,7 +27,8 @@ export function checkAgents(objects: readonly CrmObject[], agents: AgentCatalog)
     const answer = agents.describe(agent);
     if (answer.kind === "missing") findings.push(missingAgent(object.id, agent));
     if (answer.kind === "found" && object.type === "primitive") unique.add(object, template ?? null, agent, answer.metadata);
-    if (answer.kind === "found") checkPrimitive(object, template ?? null, forUse(answer.metadata, agent), findings);
+    if (answer.kind === "found")
+      checkPrimitive(object, template ?? null, forUse({ ...answer.metadata, name: agent.type }, agent), findings);
   }
   return [...findings, ...unique.findings()];
 }
@@ -71,7 +73,7 @@ class UniqueValues {
     return [...this.#holders.values()].flatMap(({ said, ids }) => {
       const [first, ...others] = [...ids];
       if (first === undefined || others.length === 0) return [];
-      const message = `${said} is said of ${others.join(", ")} too, and the agent wants it to be unique`;
+      const message = `${hideSecrets(said, SECRET_NAMES).text} is said of ${others.join(", ")} too, and the agent wants it to be unique`;
       return [{ severity: "error" as const, code: "NOT_UNIQUE", object: first, message }];
     });
   }

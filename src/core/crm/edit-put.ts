@@ -5,8 +5,8 @@ import { CrmError } from "./errors.ts";
 import { DEFAULT_SET_IDS } from "./grammar-others.ts";
 import { adoptIds, completeIds, definedIds, IdPool } from "./ids.ts";
 import { redirectConstraints } from "./references.ts";
-import { OBSCURED_VALUE } from "./render-sets.ts";
 import { keepIfSame } from "./same.ts";
+import { HIDDEN_VALUE } from "./secrets.ts";
 import {
   addToSection,
   type CrmObject,
@@ -103,7 +103,7 @@ function finish(
 }
 
 /** A value that was shown as `******` and comes back so keeps what it was. */
-function keepHidden(of: Element, old: Element): Element {
+export function keepHidden(of: Element, old: Element): Element {
   const values = new Map<string, string>();
   for (const each of walk(old)) {
     const id = idOf(each);
@@ -112,7 +112,7 @@ function keepHidden(of: Element, old: Element): Element {
   }
   const visit = (each: Element): Element => {
     const kept = values.get(idOf(each) ?? "");
-    const own = attributeOf(each, "value") === OBSCURED_VALUE && kept !== undefined ? withAttributes(each, { value: kept }) : each;
+    const own = attributeOf(each, "value") === HIDDEN_VALUE && kept !== undefined ? withAttributes(each, { value: kept }) : each;
     return withChildren(own, own.children.map(visit));
   };
   return visit(of);

@@ -9,6 +9,7 @@ import {
   SECTIONS,
   type Section,
 } from "../cib/index.ts";
+import { SECRET_NAMES } from "./secrets.ts";
 import { showText } from "./select.ts";
 import { listObjects } from "./tree.ts";
 
@@ -72,7 +73,7 @@ export function findConflicts(base: Element, current: Element, edits: readonly C
 
 function objectText(configuration: Element, section: Section, found: Element): string {
   const alone: Element = { name: "configuration", attributes: {}, children: [{ name: section, attributes: {}, children: [found] }] };
-  return showText(configuration, listObjects(alone), { wrap: false, obscure: ["passw*"] });
+  return showText(configuration, listObjects(alone), { wrap: false, obscure: SECRET_NAMES });
 }
 
 /** The edits applied to a configuration without asking what was there: for plain files and for previews. */

@@ -1,4 +1,5 @@
 import { QuorateError } from "../base/index.ts";
+import { hideSecrets, SECRET_NAMES } from "./secrets.ts";
 
 /** Stable codes of everything the language refuses; listed in `docs/errors.md`. */
 export type CrmErrorCode =
@@ -21,30 +22,43 @@ export type CrmErrorDetail = {
   readonly near: string | null;
   /** 1-based line of the text that was read, filled in where several lines are read. */
   readonly line: number | null;
+  /** That line, continuations joined, where `column` counts in it. */
+  readonly source: string | null;
 };
 
 /** What a person typed cannot be taken. The message says what was expected; `detail` says where. */
 export class CrmError extends QuorateError<CrmErrorDetail> {
   override readonly name = "CrmError";
   constructor(code: CrmErrorCode, message: string, place: Partial<Omit<CrmErrorDetail, "code">> = {}) {
-    super(message, { code, column: place.column ?? null, near: place.near ?? null, line: place.line ?? null });
+    super(message, {
+      code,
+      column: place.column ?? null,
+      near: place.near ?? null,
+      line: place.line ?? null,
+      source: place.source ?? null,
+    });
   }
 }
 
 /** The same error, carrying the line of the text it came from. */
-export function atLine(error: CrmError, line: number): CrmError {
+export function atLine(error: CrmError, line: number, source: string | null = null): CrmError {
   const { code, column, near } = error.detail;
-  return new CrmError(code, error.message, { column, near, line: error.detail.line ?? line });
+  return new CrmError(code, error.message, { column, near, line: error.detail.line ?? line, source: error.detail.source ?? source });
 }
 
-/** The error as a person reads it: the reason, then the line with a mark under the token. At most 200 characters of the line. */
-export function explainError(error: CrmError, source: string): readonly string[] {
-  const { column, near } = error.detail;
+/**
+ * The error as a person reads it: the reason, then the line with a mark under the token. At most 200 characters of the line,
+ * and no value of a name in `hidden`.
+ */
+export function explainError(error: CrmError, typed: string, hidden: readonly string[] = SECRET_NAMES): readonly string[] {
+  const { column, line } = error.detail;
+  const source = line === null ? typed : (error.detail.source ?? "");
+  const flat = hideSecrets(source.replaceAll("\t", " ").replaceAll("\n", " "), hidden, column ?? 1);
+  const near = error.detail.near === null || flat.isInside ? null : hideSecrets(error.detail.near, hidden).text;
   const where = column === null || near === null ? "" : near === "" ? " at the end of the line" : ` near '${near}'`;
-  const lines = [`${error.message}${where}`];
-  if (column === null) return lines;
-  const flat = source.replaceAll("\t", " ").replaceAll("\n", " ");
-  const from = Math.max(0, column - 1 - 150);
-  lines.push(`  ${flat.slice(from, from + 200)}`, `  ${" ".repeat(Math.max(0, column - 1 - from))}^`);
+  const lines = [`${line === null ? "" : `line ${line}: `}${error.message}${where}`];
+  if (column === null || source === "") return lines;
+  const from = Math.max(0, flat.column - 1 - 150);
+  lines.push(`  ${flat.text.slice(from, from + 200)}`, `  ${" ".repeat(Math.max(0, flat.column - 1 - from))}^`);
   return lines;
 }

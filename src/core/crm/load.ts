@@ -1,7 +1,7 @@
 import { attributeOf, COMMENT, childOf, type Element, element, idOf, SECTIONS, type Section, withChildren } from "../cib/index.ts";
 import type { Draft, GrammarOptions } from "./drafts.ts";
 import { deleteObjects } from "./edit-delete.ts";
-import { hasReference, putDraft, resolveReferences } from "./edit-put.ts";
+import { hasReference, keepHidden, putDraft, resolveReferences } from "./edit-put.ts";
 import { atLine, CrmError } from "./errors.ts";
 import { objectTypeOf, readObject } from "./grammar.ts";
 import { definedIds, IdPool } from "./ids.ts";
@@ -89,7 +89,7 @@ export function readText(text: string, nodes: readonly string[], parseXml: Parse
       if (entry.kind === "draft" && entry.draft.type === "node") names.push(attributeOf(entry.draft.element, "uname") ?? entry.draft.id);
       entries.push(entry);
     } catch (error) {
-      throw error instanceof CrmError ? atLine(error, line.line) : error;
+      throw error instanceof CrmError ? atLine(error, line.line, line.text) : error;
     }
     comments = [];
   }
@@ -206,7 +206,7 @@ export function putElement(configuration: Element, found: Element, section: Sect
   const pool = new IdPool(definedIds(configuration, existing?.element ?? null));
   const clash = definedIds(found).find((each) => pool.has(each) && findObject(configuration, each)?.element.name !== "primitive");
   if (clash !== undefined) throw new CrmError("CRM_DUPLICATE_ID", `xml: the id '${clash}' is already used`);
-  if (existing !== undefined) return replaceElement(configuration, existing.element, [found]);
+  if (existing !== undefined) return replaceElement(configuration, existing.element, [keepHidden(found, existing.element)]);
   let result = configuration;
   for (const inner of definedIds(found)) {
     const object = findObject(result, inner);

@@ -1,5 +1,6 @@
 import { attributeOf, type Element, idOf } from "../cib/index.ts";
 import { displayScore } from "./names.ts";
+import { HIDDEN_VALUE } from "./secrets.ts";
 import { quoteValue, quoteWord } from "./tokens.ts";
 
 /** Thrown inside rendering when the language has no words for something; the object is then shown as XML. */
@@ -13,9 +14,6 @@ export type RenderOptions = {
   /** Is the value of this name hidden on the screen? */
   readonly obscured: (name: string) => boolean;
 };
-
-/** What stands in place of a hidden value. Text that is loaded with it keeps the value that was there. */
-export const OBSCURED_VALUE = "******";
 
 function only(of: Element, allowed: readonly string[]): void {
   for (const name of Object.keys(of.attributes)) if (!allowed.includes(name)) throw new NotSayable(`${of.name}: ${name}`);
@@ -48,7 +46,7 @@ function renderPair(pair: Element, options: RenderOptions): string {
   if (reference !== undefined) return name === undefined ? `@${reference}` : `@${reference}:${name}`;
   if (name === undefined || !/^[^\s=$@"'()[\]{}<>\\][^\s="'()[\]{}<>\\]*$/.test(name)) throw new NotSayable("nvpair");
   if (value === undefined) return name;
-  return options.obscured(name) ? `${name}="${OBSCURED_VALUE}"` : `${name}=${quoteValue(value)}`;
+  return options.obscured(name) ? `${name}="${HIDDEN_VALUE}"` : `${name}=${quoteValue(value)}`;
 }
 
 /** `rule [$id=ID] [$role=R] [SCORE:] EXPR [and|or EXPR]…`. */

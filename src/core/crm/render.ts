@@ -16,6 +16,7 @@ import {
 } from "./render-others.ts";
 import { type Pieces, renderBundle, renderContainer, renderPrimitive } from "./render-resources.ts";
 import { NotSayable, type RenderOptions } from "./render-sets.ts";
+import { withoutSecrets } from "./secrets.ts";
 import { type CrmObject, membersOf, withoutMembers } from "./tree.ts";
 import { RESOURCE_ELEMENTS } from "./words.ts";
 import { xmlPieces } from "./xml-text.ts";
@@ -33,14 +34,14 @@ export type Rendered = { readonly text: string; readonly form: "crm" | "xml" };
 export function renderObject(object: CrmObject, options: ShowOptions): Rendered {
   const comments = object.element.children.filter((child) => child.name === COMMENT);
   const pieces = comments.every((comment) => isLineComment(comment)) ? sayObject(object, options) : null;
-  if (pieces === null) return { text: xmlLine(object), form: "xml" };
+  if (pieces === null) return { text: xmlLine(object, options), form: "xml" };
   const lines = comments.map((comment) => (comment.text ?? "").trim());
   return { text: [...lines, joinPieces(pieces, options.wrap)].join("\n"), form: "crm" };
 }
 
 /** Sets of defaults look alike in both sections, so their line carries the section. */
-function xmlLine(object: CrmObject): string {
-  const of = withoutDefaults(object.element);
+function xmlLine(object: CrmObject, options: ShowOptions): string {
+  const of = withoutSecrets(withoutDefaults(object.element), options.obscured);
   const whole = object.section === "rsc_defaults" || object.section === "op_defaults" ? element(object.section, {}, [of]) : of;
   return `xml ${xmlPieces(whole).join(" \\\n  ")}`;
 }

@@ -16,6 +16,7 @@ import { objectTypeOf } from "./grammar.ts";
 import { referencedIds } from "./ids.ts";
 import { namedBy } from "./references.ts";
 import { renderObject } from "./render.ts";
+import { globMatcher, withoutSecrets } from "./secrets.ts";
 import { type CrmObject, listObjects, membersOf, nodeNames } from "./tree.ts";
 import { hint, OBJECT_TYPES, type ObjectType } from "./words.ts";
 import { prettyXml, xmlPieces } from "./xml-text.ts";
@@ -161,20 +162,6 @@ function touchesTopology(topology: Element, word: string): boolean {
   );
 }
 
-/** A glob of `obscure:` as a test of names. */
-export function globMatcher(globs: readonly string[]): (name: string) => boolean {
-  const patterns = globs.map(
-    (glob) =>
-      new RegExp(
-        `^${glob
-          .replaceAll(/[.+^${}()|[\]\\]/g, "\\$&")
-          .replaceAll("*", ".*")
-          .replaceAll("?", ".")}$`,
-      ),
-  );
-  return (name) => patterns.some((pattern) => pattern.test(name));
-}
-
 /** Objects as text of the language, one logical line each, broken where `wrap` says so. */
 export function showText(
   configuration: Element,
@@ -220,7 +207,7 @@ function isInside(object: CrmObject, ids: ReadonlySet<string>): boolean {
 /** The configuration reduced to these objects, as `<cib><configuration>`. */
 export function showXml(configuration: Element, objects: readonly CrmObject[], selection: Selection, cib: Element): string {
   const kept = selection.terms.length === 0 && !selection.changedOnly ? configuration : reduceTo(configuration, objects);
-  const root = withChildren(cib, [kept]);
+  const root = withChildren(cib, [selection.obscure.length === 0 ? kept : withoutSecrets(kept, globMatcher(selection.obscure))]);
   return `<?xml version="1.0" ?>\n${prettyXml(root)}`;
 }
 

@@ -224,8 +224,9 @@ export class EditSession {
   show(words: readonly string[], style: ShowStyle, cib: Element = element("cib")): string {
     const selection = readSelection(words);
     const objects = this.#select(selection);
-    if (selection.xml) return showXml(this.#working, objects, selection, cib);
-    const text = showText(this.#working, objects, { wrap: style.wrap, obscure: [...style.obscure, ...selection.obscure] });
+    const obscure = [...style.obscure, ...selection.obscure];
+    if (selection.xml) return showXml(this.#working, objects, { ...selection, obscure }, cib);
+    const text = showText(this.#working, objects, { wrap: style.wrap, obscure });
     return selection.terms.length === 0 && !selection.changedOnly ? text + showSectionComments(this.#working) : text;
   }
 

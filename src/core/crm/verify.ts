@@ -2,8 +2,10 @@ import { attributeOf, childOf, childrenOf, type Element, idOf, walk } from "../c
 import type { AgentCatalog } from "./agents.ts";
 import { checkAgents } from "./check-agents.ts";
 import { definedIds } from "./ids.ts";
+import { durationMs } from "./names.ts";
 import { namedBy } from "./references.ts";
 import { checkSchema } from "./schema.ts";
+import { HIDDEN_VALUE } from "./secrets.ts";
 import { type CrmObject, listObjects, nodeNames, sectionOf } from "./tree.ts";
 import { CLUSTER_OPTIONS, hint, metaAttributesOf, ROLES } from "./words.ts";
 
@@ -43,6 +45,7 @@ export function verifyConfiguration(configuration: Element, options: VerifyOptio
   checkMeta(objects, add);
   checkOperations(objects, add);
   checkOptions(objects, add);
+  checkHidden(objects, add);
   checkFencing(configuration, objects, options, add);
   findings.push(...checkAgents(objects, options.agents));
   return findings;
@@ -64,6 +67,7 @@ function checkIds(configuration: Element, add: Add): void {
 function checkReferences(configuration: Element, objects: readonly CrmObject[], add: Add): void {
   const targets = new Set(objects.filter((object) => object.section === "resources" || object.type === "tag").map((object) => object.id));
   const roles = new Set(objects.filter((object) => object.type === "role").map((object) => object.id));
+  const templates = objects.filter((object) => object.type === "rsc_template").map((object) => object.id);
   const all = new Set(definedIds(configuration));
   for (const object of objects) {
     if (object.section === "constraints") {
@@ -72,8 +76,8 @@ function checkReferences(configuration: Element, objects: readonly CrmObject[], 
       }
     }
     const template = attributeOf(object.element, "template");
-    if (template !== undefined && !objects.some((each) => each.type === "rsc_template" && each.id === template)) {
-      add("error", "MISSING_REFERENCE", object.id, `there is no template '${template}'`);
+    if (template !== undefined && !templates.includes(template)) {
+      add("error", "MISSING_REFERENCE", object.id, `there is no template '${template}'${hint(template, templates)}`);
     }
     if (object.type === "acl_target" || object.type === "acl_group") {
       for (const role of childrenOf(object.element, "role")) {
@@ -208,10 +212,21 @@ function checkOperations(objects: readonly CrmObject[], add: Add): void {
     const seen = new Set<string>();
     for (const op of operations) {
       if (attributeOf(op, "name") !== "monitor") continue;
-      const interval = attributeOf(op, "interval") ?? "";
-      if (seen.has(interval))
-        add("warning", "SAME_INTERVAL", object.id, `two monitors share the interval ${interval}; only one of them runs`);
+      const typed = attributeOf(op, "interval") ?? "";
+      const interval = String(durationMs(typed) ?? typed);
+      if (seen.has(interval)) add("warning", "SAME_INTERVAL", object.id, `two monitors share the interval ${typed}; only one of them runs`);
       seen.add(interval);
+    }
+  }
+}
+
+/** What a screen shows in place of a secret, taken back as if it were one: the true value would be lost. */
+function checkHidden(objects: readonly CrmObject[], add: Add): void {
+  for (const object of objects) {
+    for (const each of shallowWalk(object.element)) {
+      if (each.name !== "nvpair" || attributeOf(each, "value") !== HIDDEN_VALUE) continue;
+      const name = attributeOf(each, "name") ?? "";
+      add("error", "BAD_VALUE", object.id, `${name}=${HIDDEN_VALUE} is what a screen shows in place of the value; give the value`);
     }
   }
 }
@@ -282,10 +297,20 @@ function isFencingDevice(object: CrmObject, objects: readonly CrmObject[]): bool
   return agent !== undefined && attributeOf(agent.element, "class") === "stonith";
 }
 
+/** The set's score; another word than a number or infinity counts as none. */
+function scoreOf(set: Element): number {
+  const score = attributeOf(set, "score") ?? "0";
+  return /^-?inf/i.test(score) ? (score.startsWith("-") ? -1_000_000 : 1_000_000) : Number(score) || 0;
+}
+
 /** The value of a cluster option, from the set with the highest score among those without a rule; undefined when it is not set. */
 export function optionValue(configuration: Element, name: string): string | undefined {
   const holder = childOf(configuration, "crm_config");
-  for (const set of holder === undefined ? [] : childrenOf(holder, "cluster_property_set")) {
+  const sets = holder === undefined ? [] : childrenOf(holder, "cluster_property_set");
+  // The set every tool writes to comes first, whatever the scores say (Pacemaker Explained: cluster options).
+  const rank = (set: Element): number => (idOf(set) === "cib-bootstrap-options" ? Number.POSITIVE_INFINITY : scoreOf(set));
+  const plain = sets.filter((set) => childOf(set, "rule") === undefined).sort((a, b) => (rank(a) === rank(b) ? 0 : rank(b) - rank(a)));
+  for (const set of plain) {
     for (const pair of childrenOf(set, "nvpair")) if (attributeOf(pair, "name") === name) return attributeOf(pair, "value");
   }
   return undefined;

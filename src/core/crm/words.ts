@@ -1,4 +1,5 @@
 /** The vocabulary of the language and of the options it knows. Sources: Pacemaker Explained; CRM-CLI.md §4. */
+export { didYouMean, hint } from "../base/index.ts";
 
 /** Kinds of object, by the word that begins their line. */
 export const OBJECT_TYPES = [
@@ -244,40 +245,3 @@ export const CLUSTER_OPTIONS: ReadonlyMap<string, ClusterOption> = new Map<strin
   ["dead-member-timeout", free("0")],
   ["cluster-size", free("0")],
 ]);
-
-/** Letters to change, add, drop or swap to get from one word to the other. */
-function distance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const change = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(change, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
-}
-
-/** The nearest of `candidates` when a slip of a finger or two explains the difference, else null. Words beyond 64 letters are not compared. */
-export function didYouMean(word: string, candidates: Iterable<string>): string | null {
-  if (word.length > 64) return null;
-  const limit = word.length <= 3 ? 1 : word.length <= 6 ? 2 : 3;
-  let best: string | null = null;
-  let bestDistance = limit + 1;
-  for (const candidate of candidates) {
-    if (Math.abs(candidate.length - word.length) > limit) continue;
-    const found = distance(word.toLowerCase(), candidate.toLowerCase());
-    if (found < bestDistance) {
-      best = candidate;
-      bestDistance = found;
-    }
-  }
-  return best;
-}
-
-/** ` (did you mean 'x'?)`, or nothing. */
-export function hint(word: string, candidates: Iterable<string>): string {
-  const found = didYouMean(word, candidates);
-  return found === null || found === word ? "" : ` (did you mean '${found}'?)`;
-}

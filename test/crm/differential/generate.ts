@@ -16,7 +16,7 @@ type World = {
 };
 
 const NODES = ["node1", "node2", "node3"] as const;
-const AGENTS = ["Dummy", "ocf:heartbeat:Dummy", "ocf:heartbeat:Stateful", "Dummy", "stonith:fence_dummy", "Dummy"] as const;
+const AGENTS = ["Dummy", "ocf:heartbeat:Dummy", "ocf:heartbeat:Stateful", "Dummy", "stonith:fence_legacy", "Dummy"] as const;
 const SCORES = ["100:", "inf:", "-inf:", "INFINITY:", "0:", "-5:", "+inf:"] as const;
 
 const pick = <T>(random: Random, from: readonly T[], none: T): T => from[random.below(Math.max(1, from.length))] ?? none;
@@ -101,7 +101,7 @@ function paramSet(world: World, agent: string): string {
     Dummy: ["fake=1", 'fake="a b"', "state=/run/x", 'fake=""', "fake", "fake=a=b", "state=y"],
     "ocf:heartbeat:Dummy": ["fake=2", "state=/x", 'fake="\\"q\\""', "fake='it is'"],
     "ocf:heartbeat:Stateful": ["state=/run/z"],
-    "stonith:fence_dummy": ["delay=1", "pcmk_host_list=node1", 'pcmk_host_map="node1:1;node2:2"'],
+    "stonith:fence_legacy": ["pcmk_delay_max=1", "pcmk_host_list=node1", 'pcmk_host_map="node1:1;node2:2"'],
   };
   const pair = (): string => (chance(world, 40) ? "nosuch=1" : one(world, ...(known[agent] ?? ["state=q"])));
   return `${one(world, "params ", "params ", "")}${pair()}${maybe(world, () => `params ${rule(world)} ${pair()}`, 10)}`;
