@@ -452,6 +452,20 @@ describe("witnesses and votes", () => {
     assert.equal(removed.code, null, "a witness never led");
   });
 
+  test("what was meant for a member does not befall its successor of the same name", () => {
+    const log = new Log().run(...created, { kind: "node.leave", memberId: memberId(2), incarnation: inc });
+    log.run({ kind: "node.join", node: "n2", memberId: memberId(7) });
+    assert.equal(log.code, null);
+    log.run({ kind: "node.forget", node: "n2", memberId: memberId(2) });
+    assert.equal(log.code, "NODE_EXISTS");
+    log.run({ kind: "node.votes", node: "n2", memberId: memberId(2), votes: 0 });
+    assert.equal(log.code, "NODE_EXISTS");
+    log.run({ kind: "node.votes", node: "n2", memberId: memberId(7), votes: 0 });
+    assert.equal(log.code, null);
+    log.run({ kind: "node.forget", node: "n2", memberId: memberId(7) });
+    assert.equal(log.code, null);
+  });
+
   test("a learner that is made the cluster by force is wanted as a voter", () => {
     const log = new Log().run(...created, { kind: "node.votes", node: "n2", votes: 0 }, { kind: "cluster.forced", memberId: memberId(2) });
     assert.equal(log.state.nodes.get("n2")?.votesWanted, 1);

@@ -12,8 +12,8 @@ type Refused = { readonly error?: { readonly code: string; readonly message: str
 const codeOf = (answer: unknown): string | null => (answer as Refused).error?.code ?? null;
 const accepted = (answer: unknown): void => assert.equal(codeOf(answer), null, JSON.stringify(answer));
 
-function formed(): { cluster: MiniCluster; leader: MiniNode; others: readonly [MiniNode, MiniNode] } {
-  const cluster = MiniCluster.formed({ schedule, agents }, ["n1", "n2", "n3"]);
+function formed(names = ["n1", "n2", "n3"]): { cluster: MiniCluster; leader: MiniNode; others: readonly [MiniNode, MiniNode] } {
+  const cluster = MiniCluster.formed({ schedule, agents }, names);
   const leader = cluster.leader();
   assert.ok(leader);
   const [a, b] = [...cluster.nodes.values()].filter((node) => node !== leader);
@@ -142,6 +142,27 @@ describe("removal", () => {
       if (asked) accepted(leader.request("cluster.remove", { node: victim.name }));
       cluster.until("removed", asked ? 10 : 6_000, () => !leader.core.raftStatus.configuration.members.has(victim.id));
       assert.equal(codeOf(leader.request("cluster.remove", { node: victim.name })), "NODE_UNKNOWN");
+    }
+  });
+
+  test("asked at a member that has not heard of the successor yet, it does not remove that", () => {
+    for (const [method, params] of [
+      ["cluster.remove", { force: true }],
+      ["cluster.votes", { votes: 2 }],
+    ] as const) {
+      const { cluster, leader, others } = formed(["n1", "n2", "n3", "n4", "n5"]);
+      const [late, victim] = others;
+      cluster.until("all vote", 5_000, () => late.core.raftStatus.configuration.voters.size === 5);
+      cluster.until("no change is under way", 5_000, () => late.core.raftStatus.configuration.outgoing.size === 0);
+      cluster.cut.add(`${leader.name}>${late.name}`);
+      victim.die();
+      const incarnation = leader.core.state.nodes.get(victim.name)?.incarnation;
+      assert.ok(incarnation);
+      leader.command({ kind: "node.leave", memberId: victim.id, incarnation });
+      leader.command({ kind: "node.join", node: victim.name, memberId: 99 as never });
+      cluster.cut.clear();
+      assert.equal(codeOf(late.request(method, { node: victim.name, ...params })), "NODE_EXISTS");
+      assert.equal(leader.core.state.nodes.get(victim.name)?.memberId, 99);
     }
   });
 

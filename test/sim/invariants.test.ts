@@ -115,8 +115,12 @@ const stories: Readonly<Record<string, (watch: Invariant) => readonly (() => voi
   },
   S8: (watch) => {
     const start = (last: number) => () => watch.onRestored?.(world([]), host("n1", 1), { last, finding: "clean" } as never);
-    const ack = message({ kind: "appendReply", ok: true, match: 8, state: "normal" });
-    return [() => watch.onSend?.(world([]), host("n1", 1), memberId(2), ack), start(8), start(7)];
+    const say = (fields: Fake) => () => watch.onSend?.(world([]), host("n1", 1), memberId(2), message(fields));
+    const install = (index: number) => () =>
+      watch.onSave?.(world([]), host("n1", 1), write([], { snapshot: { meta: { last: { term: 2, index: logIndex(index) } } } }));
+    const installed = say({ kind: "snapReply", done: true, last: { term: 2, index: 20 } });
+    // A snapshot that was handed to the disk binds nobody before it is acknowledged.
+    return [say({ kind: "appendReply", ok: true, match: 8, state: "normal" }), start(8), install(20), start(8), installed, start(19)];
   },
   S9: (watch) => {
     const leader = host("n1", 1, { role: "leader" });

@@ -16,6 +16,8 @@ export function mayLie(world: World, host: VirtualHost): boolean {
   let total = 0;
   for (const votes of configuration.voters.values()) total += votes;
   if (2 * (configuration.voters.get(host.member) ?? 0) >= total) return false;
+  // Nobody can let it in again when all others that vote are witnesses, which never lead for long: a human decides then.
+  if (![...configuration.voters.keys()].some((other) => other !== host.member && !configuration.witnesses.has(other))) return false;
   world.damaged = host;
   return true;
 }

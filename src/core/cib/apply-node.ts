@@ -1,4 +1,4 @@
-import { PersistentMap } from "../base/index.ts";
+import { type MemberId, PersistentMap } from "../base/index.ts";
 import type { Command } from "./commands.ts";
 import { element } from "./element.ts";
 import { isKept } from "./kept.ts";
@@ -72,6 +72,7 @@ function newNode(name: string, id: string, sinceMs: number): NodeStatus {
 export function applyForget(state: CibState, command: Of<"node.forget">): Change {
   const node = state.nodes.get(command.node);
   if (node === undefined) return refused("NODE_UNKNOWN", `there is no node ${command.node}`);
+  if (isAnother(node, command.memberId)) return refused("NODE_EXISTS", `node ${command.node} is another member by now`);
   const underWay = [...state.intents.values()].some((intent) => intent.node === node.name);
   // A witness never ran anything, so its silence leaves nothing to prove.
   if ((node.membership === "lost" && node.witness !== true) || anythingActive(node) || underWay) {
@@ -90,11 +91,17 @@ export const VOTES_MAX = 1_000;
 export function applyVotes(state: CibState, command: Of<"node.votes">): Change {
   const node = state.nodes.get(command.node);
   if (node === undefined) return refused("NODE_UNKNOWN", `there is no node ${command.node}`);
+  if (isAnother(node, command.memberId)) return refused("NODE_EXISTS", `node ${command.node} is another member by now`);
   if (!Number.isSafeInteger(command.votes) || command.votes < 0 || command.votes > VOTES_MAX) {
     return refused("LIMIT_EXCEEDED", `a node has from 0 to ${VOTES_MAX} votes`);
   }
   if (command.votes === 0 && isLastThatLeads(state, node)) return refusedAsLast(node);
   return accepted(withNode(state, { ...node, votesWanted: command.votes }), { voidsPlans: false });
+}
+
+/** A request that a cut-off member took on may be about a member that has been replaced since under the same name. */
+function isAnother(node: NodeStatus, meant: MemberId | undefined): boolean {
+  return meant !== undefined && node.memberId !== meant;
 }
 
 /**

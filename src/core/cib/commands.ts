@@ -132,11 +132,14 @@ export type Command =
   | { readonly kind: "upload.drop"; readonly upload: string }
   /** A witness votes and stores; it has no place in the configuration's nodes, so nothing is ever placed there. */
   | { readonly kind: "node.join"; readonly node: string; readonly memberId: MemberId; readonly witness?: boolean }
-  /** How many votes the operators want the node to have; 0: it stays a learner. */
-  | { readonly kind: "node.votes"; readonly node: string; readonly votes: number }
+  /**
+   * How many votes the operators want the node to have; 0: it stays a learner. `memberId`: the member that was meant; the
+   * node may be another one's by the time this is committed.
+   */
+  | { readonly kind: "node.votes"; readonly node: string; readonly votes: number; readonly memberId?: MemberId }
   /** `force-new-cluster` was used: this member alone became the cluster by a human's decision (RAFT.md §6). */
   | { readonly kind: "cluster.forced"; readonly memberId: MemberId }
-  | { readonly kind: "node.forget"; readonly node: string }
+  | { readonly kind: "node.forget"; readonly node: string; readonly memberId?: MemberId }
   /** The node's guardian and daemon are up in this incarnation. `trips`: how often its stop plan was walked to a proven end. */
   | {
       readonly kind: "node.hello";

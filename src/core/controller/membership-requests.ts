@@ -25,7 +25,7 @@ export class MembershipRequests {
     }
     if (votes === 0 || node.witness === true) this.#mustNotBeLast(node.name, target);
     // The wish is replicated first: the leader brings a learner that is wanted as a voter to its votes, and no other.
-    this.#desk.propose(ask, [{ kind: "node.votes", node: node.name, votes }], () =>
+    this.#desk.propose(ask, [{ kind: "node.votes", node: node.name, votes, memberId: target }], () =>
       this.#done(ask, [votes > 0 ? voterChange(node, target, votes) : { op: "learner", id: target }]),
     );
   }
@@ -54,8 +54,8 @@ export class MembershipRequests {
     if (active.length > 0 && !force) throw new RequestError("NODE_ACTIVE", `resources run on ${name}`, { facts: { resources: active } });
     if (node.membership === "lost" && node.witness !== true)
       throw new RequestError("NODE_ACTIVE", `${name} is lost and not proven down; fence or confirm it first`);
-    const forget: Command = { kind: "node.forget", node: name };
     const { memberId: member } = node;
+    const forget: Command = { kind: "node.forget", node: name, ...(member === null ? {} : { memberId: member }) };
     const { members, outgoing } = host.raftStatus.configuration;
     if (member === null || !members.has(memberId(member))) return this.#desk.write(ask, [forget]);
     // What the second step would be refused for is refused before the first one.

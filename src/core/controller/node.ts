@@ -296,7 +296,8 @@ export class NodeCore implements Host {
     if (dead !== null) {
       // Its node goes first; the next look takes out the member that has none.
       this.log("warn", { node: dead.name, member: dead.memberId }, "a member is dead for dead-member-timeout: it is removed");
-      this.propose([{ kind: "node.forget", node: dead.name }], PROPOSAL_TIMEOUT_MS, () => {});
+      const meant = dead.memberId === null ? {} : { memberId: dead.memberId };
+      this.propose([{ kind: "node.forget", node: dead.name, ...meant }], PROPOSAL_TIMEOUT_MS, () => {});
       return;
     }
     for (const member of this.raftStatus.configuration.learners) {

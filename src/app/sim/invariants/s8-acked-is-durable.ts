@@ -6,16 +6,17 @@ export function ackedIsDurable(): Invariant {
     id: "S8",
     rule: "every acknowledged entry is durable at the time of its acknowledgement",
     onSend: (_, from, __, message) => {
-      if (message.kind === "appendReply" && message.ok && message.state !== "recovering") {
-        acked.set(from.member, Math.max(acked.get(from.member) ?? 0, message.match));
-      }
+      const appended = message.kind === "appendReply" && message.ok && message.state !== "recovering";
+      const match = appended ? message.match : message.kind === "snapReply" && message.done ? message.last.index : 0;
+      acked.set(from.member, Math.max(acked.get(from.member) ?? 0, match));
     },
     onSave: (_, host, { entries, snapshot }) => {
       // A conflicting leader takes back what was acknowledged to a deposed one; it never was committed (S4 watches).
       const first = entries[0];
       const known = acked.get(host.member) ?? 0;
       if (first !== undefined && first.index <= known) acked.set(host.member, first.index - 1);
-      if (snapshot !== null) acked.set(host.member, Math.max(known, snapshot.meta.last.index));
+      // A snapshot is taken only over a log that conflicts with it; it is acknowledged by an answer of its own.
+      if (snapshot !== null) acked.set(host.member, Math.min(known, snapshot.meta.last.index));
     },
     onRestored: (world, host, facts) => {
       const known = acked.get(host.member) ?? 0;
