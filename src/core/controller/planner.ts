@@ -28,6 +28,7 @@ import {
   Walk,
 } from "../transition/index.ts";
 import { draftOf, type StopRules, stopRulesOf } from "./drafts.ts";
+import { Strays } from "./strays.ts";
 
 /** Actions in flight in the whole cluster when `batch-limit` is 0. */
 export const BATCH_LIMIT_DEFAULT = 256;
@@ -115,6 +116,7 @@ type Running = {
   /** Key of the intent that carries out a graph action, once it is committed. */
   readonly keys: Map<number, string>;
   readonly stops: StopRules;
+  readonly strays: Strays;
   readonly recheckAtMs: number | null;
 };
 
@@ -229,7 +231,8 @@ export class Planner {
       const plan = this.#decide(state, { quorate: true, leader: this.#leader, nowMs });
       const transition = Math.max(state.transition, this.#running?.transition ?? 0) + 1;
       const walk = new Walk(plan.graph);
-      this.#running = { basedOn: state.index, transition, walk, keys: new Map(), stops: stopRulesOf(state), recheckAtMs: plan.recheckAtMs };
+      const [stops, strays] = [stopRulesOf(state), new Strays(state, plan.graph)];
+      this.#running = { basedOn: state.index, transition, walk, keys: new Map(), stops, strays, recheckAtMs: plan.recheckAtMs };
       this.#failedAt = null;
       const computedMs = this.#elapsedMs() - before;
       this.#out.push({ kind: "planned", session: this.#session, basedOn: state.index, transition, plan, computedMs });
@@ -403,6 +406,7 @@ export class Planner {
       running.walk.markSent(action.id);
       return true;
     }
+    if (running.strays.holds(this.#state, action.resource)) return false;
     if (action.router !== null) return this.#refuse(running, action, `actions on remote node ${action.node} are not supported`);
     if (node === undefined || node.incarnation === null || node.membership !== "online") return false;
     const draft = draftOf(action, node.incarnation, running.walk.graph.startFailureIsFatal, running.stops);
