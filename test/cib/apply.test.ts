@@ -18,6 +18,7 @@ import {
   kernelStateOn,
   leavesKernelState,
   renderCib,
+  snapshotPieces,
   tsafeCovers,
   walk,
 } from "../../src/core/cib/index.ts";
@@ -324,6 +325,7 @@ describe("properties", () => {
         }
         const text = JSON.stringify(encodeSnapshot(one.state));
         assert.equal(JSON.stringify(encodeSnapshot(other.state)), text);
+        assert.equal([...snapshotPieces(one.state)].join(""), text);
         const back = decodeSnapshot(JSON.parse(text));
         assert.equal(JSON.stringify(encodeSnapshot(back)), text);
         const facts = { quorate: true, leader: "n1", forPolicy: { nowMs: one.state.clockMs } };

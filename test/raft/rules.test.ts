@@ -182,15 +182,17 @@ test("a truncated log is as if the rest had never been appended, configurations 
 
 test("after a snapshot the newest entries stay, bounded by number and by bytes, and only later ones count as new", () => {
   const size = logOf([1]).bytes;
-  const after = (entries: number, bytes: number): (number | undefined)[] => {
+  const after = (keepEntries: number, keepBytes: number, sizeBytes = 0): (number | undefined)[] => {
     const log = logOf([1, 1, 1, 2, 2, 2]);
-    rebase(log, { last: { term: term(2), index: logIndex(5) }, configuration: three(), sizeBytes: 0, hash: "" });
-    return [compactionPoint(log, { entries, bytes })?.index, log.freshBytes / size];
+    rebase(log, { last: { term: term(2), index: logIndex(5) }, configuration: three(), sizeBytes, hash: "" });
+    return [compactionPoint(log, { keepEntries, keepBytes, keepBytesMax: size * 4 })?.index, log.freshBytes / size];
   };
   assert.deepEqual(after(0, 1000), [5, 1]);
   assert.deepEqual(after(2, 1000), [3, 1]);
   assert.deepEqual(after(4, size * 3), [2, 1]);
-  assert.deepEqual(after(9, 1000), [undefined, 1]);
+  assert.deepEqual(after(4, 0, size * 3), [2, 1], "as many as a large snapshot has");
+  assert.deepEqual(after(9, 0, size * 9), [1, 1], "but never more than the limit");
+  assert.deepEqual(after(3, 1000), [2, 1]);
 });
 
 test("a log never takes a gap or a falling term", () => {

@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { incarnation, logIndex, memberId, seededRandom, term } from "../../src/core/base/index.ts";
 import type { Configuration, Message } from "../../src/core/raft/index.ts";
 import {
+  byteRanges,
   type CommandCodec,
+  committedEntry,
   configurationFromPlain,
   configurationToPlain,
   crc32c,
@@ -252,6 +254,43 @@ test("an entry is encoded once for the disk and all followers", () => {
   assert.deepEqual(decoded, entry);
   assert.equal(encodeEntry(decoded, counting), first);
   assert.equal(count, 1);
+});
+
+test("committed entries of the store are read when they are wanted, as the general way reads them", () => {
+  const random = seededRandom(20262);
+  for (let round = 0; round < 300; round += 1) {
+    const base = { term: term([0, 127, 128, 255, 256, 65_536, 2 ** 32, 2 ** 53 - 1][random.below(8)]!), index: at(1 + round) };
+    const text = "x".repeat([0, 1, 40, 255, 256, 65_535, 65_536][random.below(7)]!);
+    const kinds = [{ kind: "data", data: text }, { kind: "empty" }, { kind: "config", configuration }] as const;
+    const entry = { ...base, ...kinds[random.below(3)]! };
+    const bytes = packBytes(unpackBytes(encodeEntry(entry, commands)));
+    const read = committedEntry(bytes, entry.index, commands);
+    assert.deepEqual([read.term, read.index, read.kind], [entry.term, entry.index, entry.kind]);
+    if (read.kind === "data") {
+      assert.equal(read.data, text);
+      assert.equal(read.sizeBytes ?? text.length, text.length);
+    } else assert.deepEqual(read, entry);
+    assert.deepEqual(Buffer.from(encodeEntry(read, commands)), Buffer.from(bytes));
+    const cut = bytes.subarray(0, random.below(bytes.length));
+    assert.throws(() => committedEntry(cut, entry.index, commands), /cannot be decoded/);
+  }
+});
+
+test("the places of byte strings in a list: the general way finds the same, and what is no such list is refused", () => {
+  const random = seededRandom(20263);
+  for (const count of [0, 1, 15, 16, 300, 65_536]) {
+    const parts = Array.from({ length: count }, () =>
+      Buffer.alloc(count > 1000 ? 1 : [0, 7, 256, 65_536][random.below(4)]!, random.below(256)),
+    );
+    const bytes = packBytes(parts);
+    const ranges = byteRanges(bytes);
+    assert.ok(ranges !== null);
+    const found = Array.from({ length: ranges.length / 2 }, (_, n) => bytes.subarray(ranges[2 * n], ranges[2 * n + 1]));
+    assert.ok(found.length === count && found.every((one, n) => parts[n]!.equals(one)));
+    assert.equal(byteRanges(bytes.subarray(0, -1)), null, "cut short");
+    assert.equal(byteRanges(Buffer.concat([bytes, Buffer.from([0])])), null, "more behind it");
+  }
+  for (const value of [null, 7, "x", { a: 1 }, [1], ["x"], [[]], [Buffer.from("x"), 1]]) assert.equal(byteRanges(packBytes(value)), null);
 });
 
 test("heartbeats: the short way writes and reads what the general one does", () => {

@@ -16,6 +16,9 @@ import type { RaftStore } from "../../io/storage/index.ts";
 /** Events that wait at once; messages above it are dropped (Raft repairs), everything else is bounded at its source. */
 export const EVENTS_MAX = 65_536;
 
+/** Work that is done in slices gives way to everything else after so long, milliseconds. */
+const SLICE_MS = 5;
+
 /** The guardian as the shell needs it; `GuardianLink` of `io/executor` fits as it is. */
 export interface GuardianPort {
   run(request: {
@@ -53,10 +56,9 @@ export type NodeAdapters = {
   readonly guardian: GuardianPort;
   readonly planner: { post(message: ToPlanner): void };
   readonly snapshots: {
-    encode(state: CibState): Uint8Array;
+    /** Pauses many times on the way to the bytes and their SHA-256 (lower-case hex). */
+    encodeInParts(state: CibState): Generator<void, { readonly bytes: Uint8Array; readonly hash: string }>;
     decode(bytes: Uint8Array): CibState;
-    /** SHA-256, lower-case hex. */
-    hash(bytes: Uint8Array): string;
   };
   readonly log: Log;
   readonly onAnswer: (id: number, answer: { readonly result: unknown } | { readonly error: ApiError }) => void;
@@ -260,11 +262,24 @@ class Shell implements NodeShell {
   }
 
   #takeSnapshot(effect: Extract<Effect, { kind: "takeSnapshot" }>): void {
-    const { store, snapshots } = this.#adapters;
-    const bytes = snapshots.encode(effect.state);
     const { last, configuration } = effect;
-    const snapshot: SnapshotMeta = { last, configuration, sizeBytes: bytes.length, hash: snapshots.hash(bytes) };
-    this.#then(store.takeSnapshot(snapshot, bytes), () => this.deliver({ kind: "snapshotTaken", snapshot }));
+    this.#then(this.#encode(effect.state), ({ bytes, hash }) => {
+      const snapshot: SnapshotMeta = { last, configuration, sizeBytes: bytes.length, hash };
+      this.#then(this.#adapters.store.takeSnapshot(snapshot, bytes), () => this.deliver({ kind: "snapshotTaken", snapshot }));
+    });
+  }
+
+  /** In slices (RAFT.md §7): heartbeats and appends go on between them. */
+  async #encode(state: CibState): Promise<{ readonly bytes: Uint8Array; readonly hash: string }> {
+    const { clock, snapshots } = this.#adapters;
+    const encoding = snapshots.encodeInParts(state);
+    for (let untilMs = clock.nowMs() + SLICE_MS; ; ) {
+      const next = encoding.next();
+      if (next.done === true) return next.value;
+      if (clock.nowMs() < untilMs) continue;
+      await new Promise<void>((resolve) => clock.soon(resolve));
+      untilMs = clock.nowMs() + SLICE_MS;
+    }
   }
 
   /** Every promise ends here: what fails on the way is fatal, because the store is dead after its first failure. */

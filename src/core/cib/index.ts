@@ -49,6 +49,6 @@ export {
 } from "./queries.ts";
 export { CRM_FEATURE_SET, type RenderFacts, renderCib, SCHEMA } from "./render.ts";
 export { applyEdits, EDITS_MAX, EDITS_STAGED_MAX, propertyOf, renderConfiguration, renderSection } from "./sections.ts";
-export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type SnapshotData } from "./snapshot.ts";
+export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type SnapshotData, snapshotPieces } from "./snapshot.ts";
 export * from "./state.ts";
 export { upgradeCib } from "./upgrade.ts";

@@ -28,6 +28,44 @@ export function encodeSnapshot(state: CibState): SnapshotData {
   return { version: SNAPSHOT_VERSION, state: plain };
 }
 
+/**
+ * Levels of a snapshot that are written element by element: what lies deeper is one object of the configuration, one
+ * attribute, one history of a resource.
+ */
+const PIECE_DEPTH = 7;
+
+/**
+ * The JSON text of a snapshot in small pieces; joined, they are what `JSON.stringify` gives. A large state takes longer to
+ * write than a leader may be silent, so whoever writes it can pause between two pieces.
+ */
+export function snapshotPieces(state: CibState): Generator<string> {
+  return jsonPieces(encodeSnapshot(state), PIECE_DEPTH);
+}
+
+function* jsonPieces(value: unknown, depth: number): Generator<string> {
+  if (depth === 0 || typeof value !== "object" || value === null) {
+    yield JSON.stringify(value);
+    return;
+  }
+  let first = true;
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      yield first ? "[" : ",";
+      first = false;
+      yield* jsonPieces(item ?? null, depth - 1);
+    }
+    yield first ? "[]" : "]";
+    return;
+  }
+  for (const [key, item] of Object.entries(value)) {
+    if (item === undefined) continue;
+    yield `${first ? "{" : ","}${JSON.stringify(key)}:`;
+    first = false;
+    yield* jsonPieces(item, depth - 1);
+  }
+  yield first ? "{}" : "}";
+}
+
 function encodeNode(node: NodeStatus): unknown {
   const history = [...node.history].map(([name, entry]) => [
     name,

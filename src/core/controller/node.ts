@@ -364,20 +364,22 @@ export class NodeCore implements Host {
     invariant(entry.index === this.#state.index + 1, `entry ${entry.index} was handed out after ${this.#state.index}`);
     if (entry.kind !== "data") {
       this.#state = applyEmpty(this.#state, entry.index);
-      this.#plannerEntries.push({ index: entry.index, proposal: null });
+      if (this.#plannerUp) this.#plannerEntries.push({ index: entry.index, proposal: null });
       this.#proposals.applied(entry.index, entry.term, null);
       return;
     }
-    const { state, result } = apply(this.#state, entry.index, entry.data);
+    const proposal = entry.data;
+    const { state, result } = apply(this.#state, entry.index, proposal);
     if (state.clockMs !== this.#state.clockMs) this.#clockChangedMs = this.nowMs;
     this.#state = state;
-    this.#plannerEntries.push({ index: entry.index, proposal: entry.data });
+    // A worker that starts later is given the state as a whole.
+    if (this.#plannerUp) this.#plannerEntries.push({ index: entry.index, proposal });
     this.#proposals.applied(entry.index, entry.term, result);
-    const told = describeCommand(entry.data.command, result);
+    const told = describeCommand(proposal.command, result);
     if (told.level !== null) this.log(told.level, { index: entry.index, ...told.facts }, told.summary);
     if (result.ok) {
       const { summary, facts } = told;
-      const event = { kind: "applied", command: entry.data.command.kind, summary, facts, atMs: state.clockMs } as const;
+      const event = { kind: "applied", command: proposal.command.kind, summary, facts, atMs: state.clockMs } as const;
       this.emit({ kind: "watch", event, index: entry.index });
     }
   }

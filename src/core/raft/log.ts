@@ -1,7 +1,7 @@
 import { invariant, type LogIndex, logIndex, type Term, term } from "../base/index.ts";
 import { emptyConfiguration } from "./configuration.ts";
 import { ENTRY_OVERHEAD_BYTES } from "./limits.ts";
-import type { Configuration, Entry, EntryId, Restored, SnapshotMeta } from "./types.ts";
+import type { Configuration, Entry, EntryId, Limits, Restored, SnapshotMeta } from "./types.ts";
 
 type ConfigRow = { readonly index: LogIndex; readonly configuration: Configuration };
 
@@ -30,7 +30,7 @@ export type RaftLog<C> = {
 export function entryBytes<C>(entry: Entry<C>, sizeOf: (command: C) => number): number {
   switch (entry.kind) {
     case "data":
-      return ENTRY_OVERHEAD_BYTES + sizeOf(entry.data);
+      return ENTRY_OVERHEAD_BYTES + (entry.sizeBytes ?? sizeOf(entry.data));
     case "config":
       return ENTRY_OVERHEAD_BYTES + 128 * (entry.configuration.members.size + entry.configuration.voters.size + 1);
     default:
@@ -185,15 +185,19 @@ export function rebase<C>(log: RaftLog<C>, snapshot: SnapshotMeta): void {
 
 /**
  * Up to where the log may go after its snapshot: the newest `keepEntries` before it stay for slow followers, as long as
- * they are not more than `keepBytes` (RAFT.md §5). Null: there is nothing to drop.
+ * they are not more bytes than `Limits` says (RAFT.md §5). Null: there is nothing to drop.
  */
-export function compactionPoint<C>(log: RaftLog<C>, keep: { readonly entries: number; readonly bytes: number }): EntryId | null {
+export function compactionPoint<C>(
+  log: RaftLog<C>,
+  { keepEntries, keepBytes, keepBytesMax }: Pick<Limits, "keepEntries" | "keepBytes" | "keepBytesMax">,
+): EntryId | null {
+  const bytesMax = Math.min(keepBytesMax, Math.max(keepBytes, log.snapshot?.sizeBytes ?? 0));
   const end = Math.min(log.baseIndex, log.stored);
   let first = end + 1;
   let bytes = 0;
-  while (first - 1 > log.mark.index && end - first + 1 < keep.entries) {
+  while (first - 1 > log.mark.index && end - first + 1 < keepEntries) {
     bytes += sizeAt(log, logIndex(first - 1));
-    if (bytes > keep.bytes) break;
+    if (bytes > bytesMax) break;
     first -= 1;
   }
   const to = logIndex(first - 1);

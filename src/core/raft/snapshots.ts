@@ -133,7 +133,7 @@ function install<C>(server: Server<C>, meta: SnapshotMeta): void {
 }
 
 /**
- * The host took a snapshot of its own state: old entries go, all but `keepEntries` for slow followers (RAFT.md §5).
+ * The host took a snapshot of its own state: old entries go, all but some for slow followers (`Limits`, RAFT.md §5).
  * Streams of an older snapshot start anew with this one, so that the host keeps one snapshot only.
  */
 export function onSnapshotTaken<C>(server: Server<C>, meta: SnapshotMeta): void {
@@ -141,8 +141,7 @@ export function onSnapshotTaken<C>(server: Server<C>, meta: SnapshotMeta): void 
   invariant(meta.last.index <= server.applied, `a snapshot at ${meta.last.index}, but only ${server.applied} is applied`);
   if (log.snapshot !== null && meta.last.index < log.snapshot.last.index) return;
   rebase(log, meta);
-  const { keepEntries, keepBytes } = server.settings.limits;
-  const to = compactionPoint(log, { entries: keepEntries, bytes: keepBytes });
+  const to = compactionPoint(log, server.settings.limits);
   if (to !== null) {
     compactLog(log, to);
     server.out.compactTo = to;

@@ -20,7 +20,8 @@ export type Configuration = {
 export type Entry<C> = EntryId &
   (
     | { readonly kind: "empty" }
-    | { readonly kind: "data"; readonly data: C }
+    /** `sizeBytes`: what `RaftOptions.sizeOf` would say of `data`, where the host knows it without looking. */
+    | { readonly kind: "data"; readonly data: C; readonly sizeBytes?: number }
     | { readonly kind: "config"; readonly configuration: Configuration }
   );
 
@@ -419,9 +420,13 @@ export type Limits = {
   readonly uncommittedBytes: number;
   readonly unappliedBytes: number;
   readonly chunkBytes: number;
-  /** Entries kept behind a snapshot for slow followers, at most `keepBytes` of them. */
+  /**
+   * Entries kept behind a snapshot for slow followers: at most as many bytes as the snapshot has, which a follower that has
+   * missed more gets instead, but `keepBytes` in any case and never above `keepBytesMax`. A start reads them all.
+   */
   readonly keepEntries: number;
   readonly keepBytes: number;
+  readonly keepBytesMax: number;
   readonly pendingReads: number;
   readonly voters: number;
   readonly members: number;

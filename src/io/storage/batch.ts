@@ -3,7 +3,8 @@ import type { Entry } from "../../core/raft/index.ts";
 import { type CommandCodec, encodeEntry, packBytes, unpackBytes } from "../wire/index.ts";
 import type { DiskOperation, KeyValueDisk } from "./disk.ts";
 import { StoreError } from "./errors.ts";
-import { type Pack, type Pointer, rereadPack } from "./load.ts";
+import { rereadPack } from "./load.ts";
+import type { Pack, Pointer } from "./log-walk.ts";
 import {
   type HardRecord,
   identityToPlain,

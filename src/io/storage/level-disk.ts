@@ -4,7 +4,9 @@ import { StoreError } from "./errors.ts";
 
 /** Bytes gathered before a table is written: large enough that the log of one snapshot interval seldom stalls on level 0. */
 const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
-const RECORDS_PER_READ = 256;
+/** One visit of the thread pool reads about so much: a start reads the whole log, and each visit waits for its turn. */
+const READ_BYTES = 1024 * 1024;
+const RECORDS_PER_READ = 4096;
 
 type Bytes = Level<Uint8Array, Uint8Array>;
 
@@ -51,7 +53,7 @@ function toBatch(operation: DiskOperation) {
 }
 
 async function* readRange(db: Bytes, range: DiskRange): AsyncGenerator<DiskRecord> {
-  const iterator = db.iterator({ gte: range.from, lt: range.to });
+  const iterator = db.iterator({ gte: range.from, lt: range.to, highWaterMarkBytes: READ_BYTES, fillCache: false });
   try {
     while (true) {
       const records = await iterator.nextv(RECORDS_PER_READ);

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { type LogIndex, logIndex, term } from "../../core/base/index.ts";
+import { logIndex, term } from "../../core/base/index.ts";
 import type { Entry } from "../../core/raft/index.ts";
-import { bytesOf, type CommandCodec, decodeEntry, listOf, unpackBytes } from "../wire/index.ts";
-import type { KeyValueDisk, SlotFile } from "./disk.ts";
+import type { CommandCodec } from "../wire/index.ts";
+import type { DiskRange, DiskRecord, KeyValueDisk, SlotFile } from "./disk.ts";
+import { LogWalk, type Pack, type Pointer, packEntries } from "./log-walk.ts";
 import {
   CHAIN_START,
   CHUNK_RANGE,
@@ -14,27 +15,18 @@ import {
   KEYS,
   keyNumber,
   LOG_RANGE,
-  MARK_START,
   type MarkRecord,
   markFromPlain,
   nextChain,
-  type PackRecord,
   type PointerRecord,
   packFromPlain,
   packKey,
   pointerFromPlain,
-  snapshotChain,
   unseal,
   unsealWatermark,
   type WatermarkRecord,
 } from "./records.ts";
 import type { Finding, StoreIdentity } from "./types.ts";
-
-/** A pack as the running store remembers it. */
-export type Pack = Omit<PackRecord, "payload"> & { readonly lastTerm: PackRecord["prevTerm"] };
-
-/** The snapshot in force. `offsets[n]` is where chunk n begins. */
-export type Pointer = PointerRecord & { readonly offsets: readonly number[] };
 
 export type Image<C> = {
   readonly finding: Finding;
@@ -78,10 +70,9 @@ export async function loadStore<C>(options: LoadOptions<C>): Promise<LoadResult<
   const damage: string[] = [];
   const notes: string[] = [];
   const watermark = await readWatermark(options.slots, notes);
-  const log = await scanLog(options.disk, damage);
   const singles = await readSingles(options.disk);
-  const empty =
-    log.length === 0 && [singles.identity, singles.hard, singles.hardCopy, singles.mark, singles.pointer].every((one) => one === "missing");
+  const noSingles = [singles.identity, singles.hard, singles.hardCopy, singles.mark, singles.pointer].every((one) => one === "missing");
+  const empty = noSingles && (await isEmpty(options.disk, LOG_RANGE));
   // With the watermark file left, term and vote are known and the member can repair itself; without it nothing is.
   if (empty && watermark === null) {
     if (options.expected === null) return { kind: "new" };
@@ -93,10 +84,9 @@ export async function loadStore<C>(options: LoadOptions<C>): Promise<LoadResult<
   const chosen = chooseHard(singles.hard, singles.hardCopy, watermark, { damage, notes });
   if (chosen === null) return { kind: "amnesia", reasons: ["term and vote are unreadable in the store and in the watermark file"] };
   const snapshot = await readSnapshotState(options.disk, singles.pointer, damage);
-  const walked = walkLog(
-    { log, mark: singles.mark, pointer: snapshot.pointer, hard: chosen, watermark, commands: options.commands },
-    damage,
-  );
+  const walk = new LogWalk({ mark: singles.mark, pointer: snapshot.pointer, hard: chosen, watermark, commands: options.commands }, damage);
+  await readLog(options.disk, walk, damage);
+  const walked = walk.finish();
   const isNew = damage.length > 0;
   if (chosen.recovering) damage.push("an earlier start found damage that is not repaired yet");
   const recovering = isNew || chosen.recovering;
@@ -238,16 +228,30 @@ export function emptyHard(): HardRecord {
   };
 }
 
-type Scanned = { readonly key: Uint8Array; readonly first: number | null; readonly value: Uint8Array };
-
-async function scanLog(disk: KeyValueDisk, damage: string[]): Promise<Scanned[]> {
-  const found: Scanned[] = [];
+/** What cannot be read counts as damage, here as elsewhere. */
+async function isEmpty(disk: KeyValueDisk, range: DiskRange): Promise<boolean> {
   try {
-    for await (const { key, value } of disk.range(LOG_RANGE)) found.push({ key, first: keyNumber(key, 0, 1), value });
-  } catch (cause) {
-    damage.push(`the log cannot be read to its end: ${cause instanceof Error ? cause.message : String(cause)}`);
+    for await (const _ of disk.range(range)) return false;
+    return true;
+  } catch {
+    return false;
   }
-  return found;
+}
+
+/** A pack at a time: a start holds what it keeps of the log, not the log. */
+async function readLog<C>(disk: KeyValueDisk, walk: LogWalk<C>, damage: string[]): Promise<void> {
+  const records = disk.range(LOG_RANGE)[Symbol.asyncIterator]();
+  while (true) {
+    let next: IteratorResult<DiskRecord>;
+    try {
+      next = await records.next();
+    } catch (cause) {
+      damage.push(`the log cannot be read to its end: ${cause instanceof Error ? cause.message : String(cause)}`);
+      return;
+    }
+    if (next.done === true) return;
+    walk.take(next.value);
+  }
 }
 
 async function readSnapshotState(disk: KeyValueDisk, stored: Stored<PointerRecord>, damage: string[]) {
@@ -284,122 +288,6 @@ async function readSnapshotState(disk: KeyValueDisk, stored: Stored<PointerRecor
   if (whole) return { pointer: { ...stored, offsets }, maxGeneration, garbage };
   damage.push(stored === "damaged" ? "the snapshot pointer is damaged" : "the snapshot is damaged");
   return { pointer: null, maxGeneration, garbage: [...garbage, ...current] };
-}
-
-type WalkInput<C> = {
-  readonly log: readonly Scanned[];
-  readonly mark: Stored<MarkRecord>;
-  readonly pointer: Pointer | null;
-  readonly hard: HardRecord;
-  readonly watermark: WatermarkRecord | null;
-  readonly commands: CommandCodec<C>;
-};
-
-type End = { readonly index: LogIndex; readonly term: PackRecord["prevTerm"]; readonly chain: Uint8Array };
-
-/** Follows the packs from the mark as far as the chain holds, and compares the end with what `h` and the watermark know. */
-function walkLog<C>(input: WalkInput<C>, damage: string[]) {
-  const start = chooseMark(input, damage);
-  const packs: Pack[] = [];
-  const entries: Entry<C>[] = [];
-  const garbage: Uint8Array[] = [];
-  const stale: Uint8Array[] = [];
-  let end: End = { index: logIndex(start.mark.first - 1), term: start.mark.prevTerm, chain: start.mark.prevChain };
-  let broken = start.abandoned;
-  let tornFrom: LogIndex | null = null;
-  for (const scanned of input.log) {
-    if (!start.abandoned && scanned.first !== null && scanned.first < start.mark.first) {
-      garbage.push(scanned.key);
-      continue;
-    }
-    const read = broken ? null : readPack(scanned, end, input.commands);
-    // More than `h` knows of: the same write would have moved `h` as well, so nobody was told of it.
-    if (read !== null && end.index === input.hard.lastIndex && read.pack.first > input.hard.lastIndex) {
-      tornFrom ??= read.pack.first;
-      stale.push(scanned.key);
-      broken = true;
-      continue;
-    }
-    if (read === null) {
-      if (!broken) tornFrom = end.index === input.hard.lastIndex ? logIndex(end.index + 1) : null;
-      broken = true;
-      stale.push(scanned.key);
-      continue;
-    }
-    packs.push(read.pack);
-    for (const entry of read.entries) entries.push(entry);
-    end = { index: logIndex(read.pack.first + read.pack.count - 1), term: read.pack.lastTerm, chain: read.pack.chain };
-  }
-  const keys = input.log.map((scanned) => scanned.key);
-  if (start.abandoned) return { mark: start.mark, packs: [], entries: [], garbage: [], stale: keys, end, tornFrom: null };
-  checkEnd(end, input, damage);
-  const { pointer } = input;
-  if (pointer === null || end.index >= pointer.meta.last.index) return { mark: start.mark, packs, entries, garbage, stale, end, tornFrom };
-  // What is left of the log ends before the snapshot: only the snapshot counts, and the log begins anew after it.
-  damage.push(`the log ends at ${end.index}, before the snapshot at ${pointer.meta.last.index}`);
-  const mark = markAfter(pointer);
-  const emptyEnd = { index: pointer.meta.last.index, term: mark.prevTerm, chain: mark.prevChain };
-  return { mark, packs: [], entries: [], garbage: [], stale: keys, end: emptyEnd, tornFrom: null };
-}
-
-function checkEnd(end: End, { hard, watermark }: WalkInput<unknown>, damage: string[]): void {
-  if (end.index !== hard.lastIndex || !Buffer.from(end.chain).equals(hard.chain)) {
-    damage.push(`the log holds up to entry ${end.index}, but entry ${hard.lastIndex} was written`);
-  }
-  if (end.index < hard.commit) damage.push(`entry ${hard.commit} was committed, the log ends at ${end.index}`);
-  if (watermark !== null && watermark.sequence === hard.sequence && watermark.lastIndex !== end.index) {
-    damage.push(`the watermark names entry ${watermark.lastIndex}, the log ends at ${end.index}`);
-  }
-}
-
-const markAfter = ({ meta }: Pointer): MarkRecord => ({
-  first: logIndex(meta.last.index + 1),
-  prevTerm: meta.last.term,
-  prevChain: snapshotChain(meta.hash),
-});
-
-/** Where the log begins. `abandoned`: its beginning is lost, so nothing of it can be used. */
-function chooseMark(input: WalkInput<unknown>, damage: string[]): { readonly mark: MarkRecord; readonly abandoned: boolean } {
-  const { mark, pointer } = input;
-  const afterSnapshot = pointer === null ? MARK_START : markAfter(pointer);
-  if (typeof mark !== "object") {
-    damage.push(`the log mark is ${mark}`);
-    return { mark: afterSnapshot, abandoned: true };
-  }
-  const covered = pointer?.meta.last.index ?? 0;
-  if (mark.first > covered + 1) {
-    damage.push(`entries ${covered + 1} to ${mark.first - 1} are neither in the log nor in a snapshot`);
-    return { mark: afterSnapshot, abandoned: true };
-  }
-  return { mark, abandoned: false };
-}
-
-function readPack<C>(scanned: Scanned, end: End, commands: CommandCodec<C>): { readonly pack: Pack; readonly entries: Entry<C>[] } | null {
-  const record = unseal(scanned.key, scanned.value, packFromPlain);
-  if (typeof record !== "object" || record.first !== scanned.first || record.first !== end.index + 1) return null;
-  if (record.prevTerm !== end.term || !Buffer.from(record.prevChain).equals(end.chain)) return null;
-  if (!Buffer.from(nextChain(record.prevChain, record.payload)).equals(record.chain)) return null;
-  const raw = packEntries(record);
-  if (raw === null) return null;
-  // Whole but unreadable entries come from a newer version: that stops the start, it is no damage.
-  const entries = raw.map((bytes, at) => decodeEntry(bytes, logIndex(record.first + at), commands));
-  let last = record.prevTerm;
-  for (const entry of entries) {
-    if (entry.term < last) return null;
-    last = entry.term;
-  }
-  const { first, count, prevTerm, prevChain, chain } = record;
-  return { pack: { first, count, prevTerm, prevChain, chain, lastTerm: last }, entries };
-}
-
-/** The encoded entries of a pack; null if there are not as many as it says. */
-export function packEntries(record: PackRecord): readonly Uint8Array[] | null {
-  try {
-    const list = listOf(unpackBytes(record.payload), "payload", Number.MAX_SAFE_INTEGER).map((bytes) => bytesOf(bytes, "entry"));
-    return list.length === record.count && list.length > 0 ? list : null;
-  } catch {
-    return null;
-  }
 }
 
 /** Reads one pack again, for cutting it. Null when it is damaged. */

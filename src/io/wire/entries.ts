@@ -2,6 +2,7 @@ import { incarnation, invariant, type LogIndex, logIndex, type MemberId, memberI
 import type { Configuration, Entry, EntryId, Member, SnapshotMeta } from "../../core/raft/index.ts";
 import { bytesOf, countOf, fieldsOf, flagOf, listOf, Malformed, nullable, textOf } from "./fields.ts";
 import type { CommandCodec } from "./frame.ts";
+import { LazyEntry, lazyEntry } from "./lazy-entry.ts";
 import { packBytes, unpackBytes } from "./msgpack.ts";
 
 /** Members in one configuration (RAFT.md §6, limits). */
@@ -106,6 +107,7 @@ const encoded = new WeakMap<object, Uint8Array>();
 
 /** `[term, kind, data]` in msgpack; the index is known from where the entry stands. The same in packs and frames. */
 export function encodeEntry<C>(entry: Entry<C>, commands: CommandCodec<C>): Uint8Array {
+  if (entry instanceof LazyEntry) return entry.encoded;
   const known = encoded.get(entry);
   if (known !== undefined) return known;
   const bytes = packBytes(entryToPlain(entry, commands));
@@ -141,6 +143,14 @@ export function decodeEntry<C>(bytes: Uint8Array, index: LogIndex, commands: Com
   } catch (cause) {
     throw new EntryUndecodable(`entry ${index} cannot be decoded: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
+}
+
+/**
+ * Reads an entry of the own store that was committed before: its command is decoded when it is applied. That is in the first
+ * step of a start, so one that this version does not know still stops the node before it speaks.
+ */
+export function committedEntry<C>(bytes: Uint8Array, index: LogIndex, commands: CommandCodec<C>): Entry<C> {
+  return lazyEntry(bytes, index, KIND_DATA, commands) ?? decodeEntry(bytes, index, commands);
 }
 
 function entryFrom<C>(id: EntryId, kind: unknown, data: unknown, commands: CommandCodec<C>): Entry<C> {

@@ -1,6 +1,7 @@
 export { type CodecOptions, createFrameCodec, FrameError, type OpenedFrame, openFrame, sealFrame } from "./codec.ts";
 export { crc32c } from "./crc32c.ts";
 export {
+  committedEntry,
   configurationFromPlain,
   configurationToPlain,
   decodeEntry,
@@ -23,5 +24,6 @@ export {
   type Lane,
   WIRE_VERSION,
 } from "./frame.ts";
+export { byteRanges } from "./lazy-entry.ts";
 export { packBytes, unpackBytes } from "./msgpack.ts";
 export { type ClusterId, formatPeerUri, isClusterId, type PeerName, parsePeerUri, peerNameOf } from "./names.ts";

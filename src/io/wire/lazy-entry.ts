@@ -1,0 +1,103 @@
+import { type LogIndex, type Term, term } from "../../core/base/index.ts";
+import type { CommandCodec } from "./frame.ts";
+
+const NO_NUMBER = -1;
+
+/** Walks the few forms of msgpack that the store writes; anything else leaves `ok` false. */
+class Walker {
+  readonly #bytes: Uint8Array;
+  at: number;
+  ok = true;
+
+  constructor(bytes: Uint8Array, at: number) {
+    this.#bytes = bytes;
+    this.at = at;
+  }
+
+  /** Big-endian, `size` bytes. */
+  #read(size: number): number {
+    let value = 0;
+    for (let end = this.at + size; this.at < end; this.at += 1) value = value * 256 + (this.#bytes[this.at] ?? Number.NaN);
+    return value;
+  }
+
+  /** A count that is not stored as a float; `NO_NUMBER` for everything else. */
+  number(): number {
+    const tag = this.#bytes[this.at] ?? 0xc1;
+    this.at += 1;
+    if (tag < 0x80) return tag;
+    const size = tag === 0xcc ? 1 : tag === 0xcd ? 2 : tag === 0xce ? 4 : 0;
+    const value = size === 0 ? Number.NaN : this.#read(size);
+    if (!Number.isNaN(value)) return value;
+    this.ok = false;
+    return NO_NUMBER;
+  }
+
+  /** Length of a list (0x90, 0xdc, 0xdd) or of bytes (0xc4 to 0xc6) that begins here. */
+  length(kind: "list" | "bytes"): number {
+    const tag = this.#bytes[this.at] ?? 0xc1;
+    this.at += 1;
+    if (kind === "list" && tag >= 0x90 && tag < 0xa0) return tag - 0x90;
+    const first = kind === "list" ? 0xdc - 1 : 0xc4;
+    const size = 2 ** (tag - first);
+    const smallest = kind === "list" ? 2 : 1;
+    const value = tag >= first && size >= smallest && size <= 4 ? this.#read(size) : Number.NaN;
+    if (!Number.isNaN(value)) return value;
+    this.ok = false;
+    return NO_NUMBER;
+  }
+}
+
+/**
+ * Where the elements of a msgpack list of byte strings lie: `from` and `to` of each, one after the other. Null when
+ * these bytes are not exactly one such list.
+ */
+export function byteRanges(bytes: Uint8Array): readonly number[] | null {
+  const walker = new Walker(bytes, 0);
+  const count = walker.length("list");
+  const ranges: number[] = [];
+  for (let left = count; walker.ok && left > 0; left -= 1) {
+    const length = walker.length("bytes");
+    ranges.push(walker.at, walker.at + length);
+    walker.at += length;
+    if (walker.at > bytes.length) return null;
+  }
+  return walker.ok && walker.at === bytes.length ? ranges : null;
+}
+
+/**
+ * An entry with a command that lies in a stored pack. It is decoded each time that it is asked for, once as a rule (when it is
+ * applied), and never when a snapshot covers it: a start has thousands of them, and objects that live cost more than bytes.
+ */
+export class LazyEntry<C> {
+  readonly kind = "data";
+  readonly term: Term;
+  readonly index: LogIndex;
+  readonly sizeBytes: number;
+  /** `[term, kind, command]` as it was written. */
+  readonly encoded: Uint8Array;
+  readonly #commands: CommandCodec<C>;
+
+  constructor(id: { readonly term: Term; readonly index: LogIndex }, encoded: Uint8Array, sizeBytes: number, commands: CommandCodec<C>) {
+    this.term = id.term;
+    this.index = id.index;
+    this.encoded = encoded;
+    this.sizeBytes = sizeBytes;
+    this.#commands = commands;
+  }
+
+  get data(): C {
+    return this.#commands.decode(this.encoded.subarray(this.encoded.length - this.sizeBytes));
+  }
+}
+
+/** The entry in `encoded`; null when it carries no command or looks otherwise than `encodeEntry` writes it. */
+export function lazyEntry<C>(encoded: Uint8Array, index: LogIndex, dataKind: number, commands: CommandCodec<C>): LazyEntry<C> | null {
+  const walker = new Walker(encoded, 0);
+  if (walker.length("list") !== 3) return null;
+  const entryTerm = walker.number();
+  if (walker.number() !== dataKind) return null;
+  const length = walker.length("bytes");
+  if (!walker.ok || walker.at + length !== encoded.length) return null;
+  return new LazyEntry({ term: term(entryTerm), index }, encoded, length, commands);
+}
