@@ -218,11 +218,16 @@ test("a database that silently forgot its last writes is found by the watermark;
 });
 
 test("both copies of term and vote lost: the watermark file still knows; lost there too, it is amnesia", async () => {
-  for (const [withSlots, expected] of [
-    [true, "opened"],
-    [false, "amnesia"],
+  const damaged = Buffer.alloc(4096, 1);
+  for (const [lost, content, expected] of [
+    [[], damaged, "opened"],
+    [[0, 1], Buffer.alloc(4096), "amnesia"],
+    // Whichever slot can still be read, the other may have held the newer promise.
+    [[0], damaged, "amnesia"],
+    [[1], damaged, "amnesia"],
   ] as const) {
     const { disk, store } = await fresh();
+    await store.save(write({ hard: hard(4, 77, 0) }));
     await store.save(write({ hard: hard(5, 9, 0), entries: range(1, 3, 5) }));
     await store.close();
     const raw = disk.open();
@@ -233,7 +238,7 @@ test("both copies of term and vote lost: the watermark file still knows; lost th
       ],
       { sync: true },
     );
-    if (!withSlots) for (const slot of [0, 1] as const) await raw.slots.write(slot, new Uint8Array(4096), { sync: true });
+    for (const slot of lost) await raw.slots.write(slot, content, { sync: true });
     const opened = await open(disk);
     assert.equal(opened.kind, expected);
     if (opened.kind === "opened") {

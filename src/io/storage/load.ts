@@ -69,7 +69,7 @@ export type LoadOptions<C> = {
 export async function loadStore<C>(options: LoadOptions<C>): Promise<LoadResult<C>> {
   const damage: string[] = [];
   const notes: string[] = [];
-  const watermark = await readWatermark(options.slots, notes);
+  const { watermark, doubtful } = await readWatermark(options.slots, notes);
   const singles = await readSingles(options.disk);
   const noSingles = [singles.identity, singles.hard, singles.hardCopy, singles.mark, singles.pointer].every((one) => one === "missing");
   const empty = noSingles && (await isEmpty(options.disk, LOG_RANGE));
@@ -81,7 +81,7 @@ export async function loadStore<C>(options: LoadOptions<C>): Promise<LoadResult<
   const identity = chooseIdentity(singles.identity, watermark, options.expected);
   if (identity.kind === "amnesia") return identity;
   if (identity.lost) damage.push("the identity record is damaged");
-  const chosen = chooseHard(singles.hard, singles.hardCopy, watermark, { damage, notes });
+  const chosen = chooseHard(singles.hard, singles.hardCopy, { watermark, doubtful }, { damage, notes });
   if (chosen === null) return { kind: "amnesia", reasons: ["term and vote are unreadable in the store and in the watermark file"] };
   const snapshot = await readSnapshotState(options.disk, singles.pointer, damage);
   const walk = new LogWalk({ mark: singles.mark, pointer: snapshot.pointer, hard: chosen, watermark, commands: options.commands }, damage);
@@ -121,14 +121,20 @@ export async function loadStore<C>(options: LoadOptions<C>): Promise<LoadResult<
   };
 }
 
-async function readWatermark(slots: SlotFile, notes: string[]): Promise<WatermarkRecord | null> {
-  let best: WatermarkRecord | null = null;
+/** The newest slot that can be read. `doubtful`: the other one cannot, and may have been the newer. */
+type Watermark = { readonly watermark: WatermarkRecord | null; readonly doubtful: boolean };
+
+async function readWatermark(slots: SlotFile, notes: string[]): Promise<Watermark> {
+  let watermark: WatermarkRecord | null = null;
+  let doubtful = false;
   for (const slot of await slots.read()) {
     const record = unsealWatermark(slot);
-    if (record === "damaged") notes.push("one slot of the watermark file is damaged");
-    else if (record !== "missing" && (best === null || record.sequence > best.sequence)) best = record;
+    if (record === "damaged") {
+      notes.push("one slot of the watermark file is damaged");
+      doubtful = true;
+    } else if (record !== "missing" && (watermark === null || record.sequence > watermark.sequence)) watermark = record;
   }
-  return best;
+  return { watermark, doubtful };
 }
 
 async function readSingles(disk: KeyValueDisk) {
@@ -181,13 +187,14 @@ type Stored<T> = T | "missing" | "damaged";
 function chooseHard(
   first: Stored<HardRecord>,
   copy: Stored<HardRecord>,
-  watermark: WatermarkRecord | null,
+  { watermark, doubtful }: Watermark,
   found: { readonly damage: string[]; readonly notes: string[] },
 ): HardRecord | null {
   const readable = [first, copy].filter((one): one is HardRecord => typeof one === "object");
   const newest = readable.reduce<HardRecord | null>((best, one) => (best === null || one.sequence > best.sequence ? one : best), null);
   if (newest === null) {
-    if (watermark === null) return null;
+    // An older slot may know an older term only: a vote of the newer one would be given twice.
+    if (watermark === null || doubtful) return null;
     found.damage.push("term and vote are readable in the watermark file only");
     return { ...emptyHard(), ...promiseOf(watermark) };
   }
