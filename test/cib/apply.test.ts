@@ -454,6 +454,16 @@ describe("witnesses and votes", () => {
     assert.equal(removed.code, null, "a witness never led");
   });
 
+  test("a goodbye that comes after something was begun on the node is refused: it would be forgotten while it runs", () => {
+    const leave: Command = { kind: "node.leave", memberId: memberId(1), incarnation: inc };
+    const log = new Log().run(...created);
+    log.run(commitIntents(log, start(log)), leave);
+    assert.equal(log.code, "NODE_ACTIVE");
+    assert.equal(log.state.intents.size, 1);
+    log.run(result(log, 7), leave);
+    assert.equal(log.code, null);
+  });
+
   test("what was meant for a member does not befall its successor of the same name", () => {
     const log = new Log().run(...created, { kind: "node.leave", memberId: memberId(2), incarnation: inc });
     log.run({ kind: "node.join", node: "n2", memberId: memberId(7) });

@@ -3,6 +3,7 @@ import type { Command } from "./commands.ts";
 import { element } from "./element.ts";
 import { isKept } from "./kept.ts";
 import { accepted, type Change, refused, withNode } from "./outcome.ts";
+import { activeOn } from "./queries.ts";
 import { applyEdits } from "./sections.ts";
 import type { CibState, NodeStatus } from "./state.ts";
 
@@ -219,7 +220,8 @@ export function applyLeave(state: CibState, command: Of<"node.leave">): Change {
   const node = findMember(state, command.memberId);
   if (node === undefined) return refused("NODE_UNKNOWN", `member ${command.memberId} is no node of this cluster`);
   if (node.incarnation !== command.incarnation) return refused("INCARNATION_OLD", `node ${node.name} is in another incarnation now`);
-  if (anythingActive(node)) return refused("NODE_ACTIVE", `resources still run on ${node.name}`);
+  // A goodbye of an earlier plan may come after something was begun there again: forgotten, that would be started elsewhere too.
+  if (activeOn(state, node).length > 0) return refused("NODE_ACTIVE", `resources still run on ${node.name}`);
   const ended = endIncarnation(state, node);
   const base = ended.nodes.get(node.name) ?? node;
   return accepted(withNode(ended, { ...base, membership: "offline", sinceMs: state.clockMs }), { voidsPlans: true });

@@ -90,7 +90,7 @@ function isOn(value: string | undefined): boolean {
 export function activeOn(state: CibState, node: NodeStatus): readonly string[] {
   const names = new Set<string>();
   for (const history of node.history.values()) if (history.active) names.add(history.resource);
-  for (const intent of state.intents.values()) if (intent.node === node.name && intent.task === "start") names.add(intent.resource);
+  for (const intent of state.intents.values()) if (intent.node === node.name && begins(intent.task)) names.add(intent.resource);
   return [...names].sort();
 }
 
