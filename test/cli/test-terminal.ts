@@ -2,7 +2,7 @@ import type { Terminal } from "../../src/app/cli/terminal.ts";
 
 /** A terminal that remembers: `out` is standard output, `said` the messages. */
 export class TestTerminal implements Terminal {
-  readonly interactive = false;
+  readonly interactive: boolean = false;
   readonly color = false;
   out_: string[] = [];
   said: string[] = [];

@@ -4,6 +4,7 @@ import { type Random, seededRandom } from "../../src/core/base/index.ts";
 import { canonicalText, type Element } from "../../src/core/cib/index.ts";
 import { CONFIGURE_COMMANDS, configurationIn, NO_AGENTS, verifyConfiguration } from "../../src/core/crm/index.ts";
 import { parseXml } from "../../src/io/xml/index.ts";
+import { generateScript } from "./differential/generate.ts";
 import { threeNodes, xmlOf } from "./support.ts";
 
 /** Words that mean something somewhere, so that random lines get deep into the grammar. */
@@ -140,15 +141,32 @@ const AVOIDED = new Set([
 ]);
 const COMMANDS = CONFIGURE_COMMANDS.filter((command) => !AVOIDED.has(command));
 
-/** A line that might nearly be right. The same seed gives the same lines. */
+/**
+ * Lines that might nearly be right, half of them from scripts that make sense, so that something is there for the others to
+ * break. The same seed gives the same lines.
+ */
 export function* fuzzedLines(seed: number, count: number): Iterable<string> {
   const random = seededRandom(seed);
+  let script: string[] = [];
   for (let made = 0; made < count; made += 1) {
+    if (random.below(2) === 0) {
+      if (script.length === 0) script = generateScript(seed * 1_000_003 + made).filter((line) => !AVOIDED.has(line.split(" ")[0] ?? ""));
+      const line = script.shift() ?? "";
+      yield random.below(3) === 0 ? disturbed(random, line) : line;
+      continue;
+    }
     const words: string[] = [random.below(20) === 0 ? pick(random, WORDS) : pick(random, COMMANDS)];
     const length = random.below(12);
     for (let at = 0; at < length; at += 1) words.push(pick(random, WORDS));
     yield words.join(random.below(30) === 0 ? "\t" : " ");
   }
+}
+
+/** The line with a word put in, put for another, or taken out. */
+function disturbed(random: Random, line: string): string {
+  const words = line.split(" ");
+  const put = random.below(3) === 0 ? [] : [pick(random, WORDS)];
+  return [...words.slice(0, random.below(words.length + 1)), ...put, ...words.slice(random.below(words.length + 1))].join(" ");
 }
 
 /** Lines of one request. */

@@ -9,14 +9,22 @@ import { readCibFile, writeCibFile } from "./store-file.ts";
 /** Tells findings; true when nothing among them blocks a commit. */
 export function tellFindings(findings: readonly Finding[], context: CliContext): boolean {
   let ok = true;
-  for (const finding of findings) {
-    if (finding.severity === "error") {
+  for (const { severity, object, message } of findings) {
+    const said = `${TYPED_FOR.get(object) ?? object}: ${message}`;
+    if (severity === "error") {
       ok = false;
-      context.terminal.error(`${finding.object}: ${finding.message}`);
-    } else context.terminal.warn(`${finding.object}: ${finding.message}`);
+      context.terminal.error(said);
+    } else context.terminal.warn(said);
   }
   return ok;
 }
+
+/** What people type for the sets that have an id nobody typed. */
+const TYPED_FOR: ReadonlyMap<string, string> = new Map([
+  ["cib-bootstrap-options", "property"],
+  ["rsc-options", "rsc_defaults"],
+  ["op-options", "op_defaults"],
+]);
 
 /** What is found by asking agents, by code. */
 export const AGENT_FINDINGS: ReadonlySet<string> = new Set([

@@ -316,9 +316,12 @@ async function edit(words: readonly string[], session: EditSession, context: Cli
   if (!context.terminal.interactive && process.env["EDITOR"] === undefined)
     throw new CommandError("edit: there is nobody to edit; use filter, or set EDITOR");
   let text = session.textOf(words, true);
-  for (;;) {
+  for (let isAgain = false; ; isAgain = true) {
     const changed = runEditor(text, preference(context.preferences, "core.editor"));
-    if (changed === null) return true;
+    if (changed === null) {
+      if (isAgain) context.terminal.error("edit: the mistake is still there; nothing was changed");
+      return !isAgain;
+    }
     text = changed;
     try {
       for (const warning of session.replaceSelected(words, text)) context.terminal.warn(warning);
@@ -326,7 +329,8 @@ async function edit(words: readonly string[], session: EditSession, context: Cli
     } catch (error) {
       if (!(error instanceof CrmError)) throw error;
       context.terminal.error(explainError(error, "", secretNames(context.preferences)).join("\n"));
-      if (!(await context.terminal.confirm("Edit again", false))) return false;
+      // Without a person the editor is a program, which would make the same mistake for ever, whatever is forced.
+      if (!context.terminal.interactive || !(await context.terminal.confirm("Edit again", false))) return false;
     }
   }
 }

@@ -4,10 +4,12 @@ import { QuorateError } from "../../core/base/index.ts";
 import { attributeOf, childOf, type Element, element, withChildren } from "../../core/cib/index.ts";
 import {
   applyEdits,
+  CrmError,
   configurationIn,
   diffConfigurations,
   EditSession,
   emptyConfiguration,
+  explainError,
   type Finding,
   NO_AGENTS,
   nodeNames,
@@ -48,7 +50,7 @@ export async function runImport(argv: readonly string[], io: ImportIo): Promise<
     return ok ? 0 : 1;
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof QuorateError)) throw error;
-    io.error(`ERROR: ${error.message}\n`);
+    io.error(`ERROR: ${error instanceof CrmError ? explainError(error, "").join("\n") : error.message}\n`);
     return 1;
   }
 }

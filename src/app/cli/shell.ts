@@ -254,7 +254,9 @@ export class Shell {
   #tell(error: unknown): void {
     const { terminal, options } = this.#context;
     if (!(error instanceof CommandError || error instanceof QuorateError)) throw error;
-    terminal.error(error.message);
+    // What was broken off fails in many ways, none of which is news to the person who did it.
+    const isNews = !this.#context.interrupted || error.message.startsWith("interrupted");
+    terminal.error(isNews ? error.message : "interrupted");
     if (options.debug && error instanceof QuorateError) terminal.info(JSON.stringify(error.detail));
   }
 }

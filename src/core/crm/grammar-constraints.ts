@@ -91,7 +91,7 @@ function addMember(current: OpenSet | null, closed: OpenSet[], member: { id: str
 function readMember(reader: TokenReader, token: Token, kind: Suffix, options: GrammarOptions): { id: string; suffix: string | null } {
   const at = token.text.indexOf(":");
   const id = at < 0 ? token.text : token.text.slice(0, at);
-  if (id === "" || /[()[\]{}]/.test(id)) reader.fail("expected a resource", token);
+  if (id === "" || /[()[\]{}]/.test(id)) reader.fail("expected a resource; brackets stand apart, as in ( a b )", token);
   requireId(id, token.column);
   if (at < 0) return { id, suffix: null };
   const word = token.text.slice(at + 1);

@@ -89,7 +89,9 @@ export class TokenReader {
     const token = this.next("name=value");
     const equals = token.text.indexOf("=");
     const name = equals < 0 ? token.text : token.text.slice(0, equals);
-    if (!/[\p{L}\p{N}]/u.test(name) || /[()[\]{}\s"'<>]/.test(name)) this.fail("expected name=value", token);
+    if (!/[\p{L}\p{N}]/u.test(name) || /[()[\]{}\s"'<>]/.test(name)) {
+      this.fail(name === "" ? "expected name=value, without blanks around the =" : "expected name=value", token);
+    }
     return { name, value: equals < 0 ? null : token.text.slice(equals + 1), token };
   }
 
