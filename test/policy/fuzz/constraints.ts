@@ -124,9 +124,9 @@ function sets(draw: Draw, resources: readonly MadeResource[], name: string, tags
     );
   };
   const children = [part(resources.slice(0, at)), part(resources.slice(at))];
-  // Colocations run the other way round: the first set depends on the second.
+  // Colocations run the other way round: the first set depends on the second, as the second of `two` does on the first.
   if (name === "rsc_colocation") {
-    return element(name, { id: draw.id("col"), score: draw.pick(["INFINITY", "100", "-50"]) }, children);
+    return element(name, { id: draw.id("col"), score: draw.pick(["INFINITY", "100", "-50"]) }, children.reverse());
   }
   return element(name, { id: draw.id("ord"), kind: draw.pick(["Mandatory", "Optional"]) }, children);
 }

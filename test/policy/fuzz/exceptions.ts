@@ -1,8 +1,9 @@
 import { attributeOf, type Element, walk } from "../../../src/core/cib/index.ts";
+import type { Model } from "../../../src/core/policy/index.ts";
+import { PLACEMENTS, rootOf, type Scores } from "./placements.ts";
 
 type Instance = { readonly node: string; readonly role: string; readonly flags?: readonly string[] };
 type Action = { readonly id: string | number; readonly task: string; readonly rsc?: string; readonly node: string };
-type Score = { readonly rsc: string; readonly node: string | null; readonly score: number };
 
 /** A result in the corpus' format, as far as exceptions look at it. */
 export type Result = {
@@ -12,29 +13,24 @@ export type Result = {
   };
   readonly actions: readonly Action[];
   readonly order: readonly (readonly [string | number, string | number])[];
-  readonly scores: { readonly allocation: readonly Score[]; readonly promotion: readonly Score[]; readonly collective?: readonly Score[] };
+  readonly scores: Scores;
 };
 
-/** One CIB and what both made of it. `oracle` and `ours` are results as reported. */
-export type Shown = { readonly cib: Element; readonly oracle: Result; readonly ours: Result };
+/** One CIB and what both made of it. `oracle` and `ours` are results as reported, `model` is what ours assigned. */
+export type Shown = { readonly cib: Element; readonly oracle: Result; readonly ours: Result; readonly model: Model };
 
 /**
  * A known difference between crm_simulate 2.1.5 and the specified (3.x) behaviour. Each says for single reported
- * differences, or for single instances of the final state, that it is the cause. Since a start that is held back, or a
- * different placement, changes everything after it, others say so for a resource that only the oracle starts, or for the
- * first resource whose scores differ.
+ * differences, or for single instances of the final state, that it is the cause. Since a start that is held back changes
+ * everything after it, others say so for a resource that only the oracle starts. Different placements: placements.ts.
  */
 type Exception = { readonly reason: string } & (
   | { readonly kind: "instance"; readonly hides: (shown: Shown, resource: string, instance: Instance) => boolean }
   | { readonly kind: "line"; readonly explains: (shown: Shown, level: string, line: string) => boolean }
   | { readonly kind: "held"; readonly explains: (shown: Shown, resource: string) => boolean }
-  | { readonly kind: "placement"; readonly explains: (shown: Shown, first: Diverging) => boolean }
 );
 
-/** The first resource, in the order of assignment, of which both have different scores, and of which kind. */
-type Diverging = { readonly resource: string; readonly scores: "allocation" | "promotion" };
-
-/** At most 15. Asked only about CIBs that differ. */
+/** With `PLACEMENTS` at most 15. Asked only about CIBs that differ. */
 export const EXCEPTIONS: readonly Exception[] = [
   {
     kind: "instance",
@@ -97,35 +93,6 @@ export const EXCEPTIONS: readonly Exception[] = [
         (found) => found.name === "node_state" && found.attributes["crmd"] === "online" && found.attributes["join"] === "down",
       ),
   },
-  {
-    kind: "placement",
-    reason: "2.1.5 lets the primary's preferences count for a Promoted dependent instead of adding a finite score (assignment.md 11.8)",
-    explains: ({ cib }, { resource, scores }) =>
-      scores === "promotion" &&
-      colocations(cib).some(
-        (one) => one.attributes["rsc-role"] === "Promoted" && hasFiniteScore(one) && within(cib, one.attributes["rsc"] ?? "", resource),
-      ),
-  },
-  {
-    kind: "placement",
-    reason: "2.1.5 reserves no place for a clone's instance that would rather be elsewhere (assignment.md 10.11)",
-    // The clone itself has the same scores in both: only how its instances are spread differs.
-    explains: ({ cib, oracle, ours }, { resource, scores }) => {
-      const clone = topOf(cib, resource);
-      if (scores !== "allocation" || find(cib, clone)?.name !== "clone") return false;
-      const own = linesByBase(ours.scores.collective ?? []).get(clone);
-      return own !== undefined && own === linesByBase(oracle.scores.collective ?? []).get(clone);
-    },
-  },
-  {
-    kind: "placement",
-    reason: "2.1.5 merges the preferences of what depends on clones and groups differently (assignment.md 8.28 to 8.33, 10.2)",
-    explains: ({ cib }, { resource }) =>
-      connected(cib, topOf(cib, resource)).some((id) => {
-        const kind = find(cib, id)?.name;
-        return kind === "clone" || kind === "group";
-      }),
-  },
 ];
 
 function find(cib: Element, id: string): Element | undefined {
@@ -172,44 +139,6 @@ function hasRun(cib: Element, resource: string): boolean {
   return false;
 }
 
-function within(cib: Element, top: string, resource: string): boolean {
-  const at = find(cib, top);
-  return at !== undefined && holds(at, resource);
-}
-
-function colocations(cib: Element): readonly Element[] {
-  return [...walk(cib)].filter((found) => found.name === "rsc_colocation");
-}
-
-function hasFiniteScore(constraint: Element): boolean {
-  return !(attributeOf(constraint, "score") ?? "").endsWith("INFINITY");
-}
-
-/** Ids that a colocation names, in sets or by itself. */
-function namedBy(constraint: Element): readonly string[] {
-  const ids = [attributeOf(constraint, "rsc"), attributeOf(constraint, "with-rsc")];
-  for (const found of walk(constraint)) if (found.name === "resource_ref") ids.push(attributeOf(found, "id"));
-  return ids.filter((id) => id !== undefined);
-}
-
-/** Everything that colocations tie to a top-level resource, through others too; nothing if none names it. */
-function connected(cib: Element, top: string): readonly string[] {
-  const reached = new Set<string>();
-  const waiting = [top];
-  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
-    for (const constraint of colocations(cib)) {
-      const ids = namedBy(constraint);
-      if (!ids.includes(at)) continue;
-      for (const id of ids) {
-        if (reached.has(id)) continue;
-        reached.add(id);
-        waiting.push(id);
-      }
-    }
-  }
-  return [...reached];
-}
-
 function hasPair(cib: Element, name: string, value: string): boolean {
   for (const found of walk(cib)) {
     if (found.name === "nvpair" && attributeOf(found, "name") === name && attributeOf(found, "value") === value) return true;
@@ -244,36 +173,7 @@ export function excusedCase(shown: Shown): string | null {
     const exception = EXCEPTIONS.find((one) => one.kind === "held" && one.explains(shown, rsc));
     if (exception !== undefined) return exception.reason;
   }
-  const first = firstDiverging(shown);
-  if (first === null) return null;
-  return EXCEPTIONS.find((one) => one.kind === "placement" && one.explains(shown, first))?.reason ?? null;
-}
-
-function firstDiverging({ oracle, ours }: Shown): Diverging | null {
-  for (const scores of ["allocation", "promotion"] as const) {
-    const theirs = linesByBase(oracle.scores[scores]);
-    const own = linesByBase(ours.scores[scores]);
-    for (const [base, lines] of own) if (lines !== theirs.get(base)) return { resource: base, scores };
-    for (const base of theirs.keys()) if (!own.has(base)) return { resource: base, scores };
-  }
-  return null;
-}
-
-/** Scores by configured id; numbers of instances do not matter. */
-function linesByBase(scores: readonly Score[]): ReadonlyMap<string, string> {
-  const byInstance = new Map<string, string[]>();
-  for (const { rsc, node, score } of scores) {
-    const list = byInstance.get(rsc);
-    if (list === undefined) byInstance.set(rsc, [`${node}=${score}`]);
-    else list.push(`${node}=${score}`);
-  }
-  const byBase = new Map<string, string[]>();
-  for (const [rsc, list] of byInstance) {
-    const base = rsc.replace(/:\d+$/, "");
-    const text = list.sort().join(" ");
-    const known = byBase.get(base);
-    if (known === undefined) byBase.set(base, [text]);
-    else known.push(text);
-  }
-  return new Map([...byBase].map(([base, texts]) => [base, texts.sort().join("; ")]));
+  const root = rootOf(shown.model, shown.oracle.scores, shown.ours.scores);
+  if (root === null) return null;
+  return PLACEMENTS.find((one) => one.explains(root, shown.model))?.reason ?? null;
 }

@@ -13,9 +13,13 @@ import {
   makeRemote,
   type Surroundings,
 } from "./resources.ts";
+import { thinned } from "./thin.ts";
 
 /** A generated CIB and the features it shows. */
 export type Generated = { readonly seed: number; readonly cib: Element; readonly tags: readonly string[] };
+
+/** Seeds of the draws that thin constraints are far from those of CIBs. */
+const THINNING = 1_000_000_007;
 
 /** Draws one valid CIB; the seed says everything. */
 export function generateCib(seed: number): Generated {
@@ -27,7 +31,8 @@ export function generateCib(seed: number): Generated {
   const resources = resourcesOf(draw, surroundings, nodes.length, options["stonith-enabled"] === "true");
   const plain = resources.filter((resource) => !resource.primitives[0]!.isFence);
   const allNodes = [...nodes, ...resources.flatMap((resource) => (resource.node === null ? [] : [resource.node.name]))];
-  const constraints = makeConstraints(draw, plain.length > 0 ? plain : resources, allNodes, tags);
+  const drawn = makeConstraints(draw, plain.length > 0 ? plain : resources, allNodes, tags);
+  const constraints = thinned(drawn, resources, new Draw(seed + THINNING), tags);
   const sections = [
     element("crm_config", {}, [withId("cib-bootstrap-options", draw.block("cluster_property_set", options))]),
     element(
