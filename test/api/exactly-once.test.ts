@@ -17,7 +17,7 @@ class Counting {
 
   client(repeatForMs?: number): ApiClient {
     return exactlyOnce({
-      connect: async () => this.#connection(),
+      connect: async () => this.connection(),
       nowMs: () => this.nowMs,
       pause: async (ms) => {
         this.nowMs += ms;
@@ -26,7 +26,7 @@ class Counting {
     });
   }
 
-  #connection(): ApiClient {
+  connection(): ApiClient {
     this.connections += 1;
     let closed = false;
     const lost = (): never => {
@@ -121,6 +121,19 @@ describe("changes that happen exactly once", () => {
       (error: unknown) => error instanceof ApiFault && error.detail.code === "TIMEOUT",
     );
     assert.equal(other.applied.size, 1, "it was not run a second time");
+  });
+
+  test("a connection that was opened beforehand is used first, and is closed even when nothing was asked", async () => {
+    const cluster = new Counting();
+    const first = cluster.connection();
+    const unused = exactlyOnce({ connect: async () => cluster.connection(), first, nowMs: () => 0, pause: async () => {} });
+    unused.close();
+    await new Promise(setImmediate);
+    assert.ok(first.closed);
+    const second = cluster.connection();
+    const used = exactlyOnce({ connect: async () => cluster.connection(), first: second, nowMs: () => 0, pause: async () => {} });
+    await used.request("node.standby");
+    assert.equal(cluster.connections, 2, "no other was opened");
   });
 
   test("reads carry no session", async () => {

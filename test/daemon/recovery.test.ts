@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -80,7 +81,11 @@ describe("two data nodes and a witness: daily work and the last resort", () => {
     assert.equal(moved.code, 0, moved.text);
     const row = (await members(n1)).members.find((found) => found.node === "n2") as unknown as { addresses: string[] };
     assert.equal(row.addresses.length, 2);
-    assert.equal((await quorate(n1, "cluster", "address", "n2", "nonsense")).code, 1);
+    for (const wrong of ["nonsense", "n2:0", "n2:65536", "n2:7100/x", ""]) {
+      assert.match((await quorate(n1, "cluster", "address", "n2", wrong)).text, /^ERROR: parameter addresses must be .* host:port/, wrong);
+    }
+    // A number that is refused only when the daemon is connected already: the program must end all the same.
+    assert.match((await quorate(n1, "cluster", "votes", "n2", "-1")).text, /^ERROR: NUMBER must be an integer of at least 0/);
   });
 
   test("a backup is checked before it is used, and brings the configuration back", async () => {
@@ -93,6 +98,13 @@ describe("two data nodes and a witness: daily work and the last resort", () => {
     const refused = await quorate(n1, "-F", "cluster", "restore", damaged);
     assert.equal(refused.code, 1);
     assert.match(refused.text, /damaged/);
+    const foreign = join(cluster.base, "foreign.json");
+    const snapshot = { version: 1, state: {} };
+    const sha256 = createHash("sha256").update(JSON.stringify(snapshot)).digest("hex");
+    writeFileSync(foreign, JSON.stringify({ format: "quorate-backup", version: 1, sha256, snapshot }));
+    const strange = await quorate(n1, "-F", "cluster", "restore", foreign);
+    assert.equal(strange.code, 1);
+    assert.match(strange.text, /^ERROR: .*foreign.json holds no state that this build reads: .*\n$/);
     await commit(cluster, n1, [
       put("crm_config", element("cluster_property_set", { id: "later" }, nvpairs("set", "later", { "sim-value": "1" }).children)),
     ]);

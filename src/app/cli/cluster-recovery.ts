@@ -51,9 +51,18 @@ export function readBackup(path: string): ReadBackup {
   if (plain["version"] !== 1) throw new CommandError(`${path} is a backup of form ${String(plain["version"])}; this build reads form 1`);
   const sha256 = createHash("sha256").update(JSON.stringify(plain["snapshot"])).digest("hex");
   if (sha256 !== plain["sha256"]) throw new CommandError(`${path} is damaged: its checksum does not fit its content`);
-  const state = decodeSnapshot(plain["snapshot"] as SnapshotData);
+  const state = stateOf(plain["snapshot"], path);
   if (state.cluster === null) throw new CommandError(`${path} is the backup of a member that belonged to no cluster yet`);
   return { state, name: state.cluster.name, sha256, createdAtMs: Number(plain["createdAtMs"]) };
+}
+
+/** A checksum only proves that the content is as it was written, not that this build can read it. */
+function stateOf(snapshot: unknown, path: string): CibState {
+  try {
+    return decodeSnapshot(snapshot as SnapshotData);
+  } catch (error) {
+    throw new CommandError(`${path} holds no state that this build reads: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** A reader, or a power cut, finds the old file or the new one. */

@@ -58,14 +58,10 @@ export function openContext(
 
 /** A client whose changes happen exactly once. Throws at once when nobody listens; later it connects anew by itself. */
 async function connected(path: string): Promise<ApiClient> {
-  let first: ApiClient | null = await connectApi({ kind: "unix", path });
-  const connect = async (): Promise<ApiClient> => {
-    const open = first;
-    first = null;
-    return open ?? connectApi({ kind: "unix", path });
-  };
+  const connect = (): Promise<ApiClient> => connectApi({ kind: "unix", path });
+  const first = await connect();
   const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-  return exactlyOnce({ connect, nowMs: () => performance.now(), pause });
+  return exactlyOnce({ connect, first, nowMs: () => performance.now(), pause });
 }
 
 /** Waits until the transition that follows from the present state is done, however long that takes. */

@@ -8,7 +8,13 @@ import { type Admission, REQUEST_TIMEOUT_MS } from "./types.ts";
 
 /** A member has an address on each of at most so many rings. */
 const ADDRESSES_MAX = 4;
-const ADDRESS = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$/;
+const ADDRESS = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})$/;
+const PORT_MAX = 65_535;
+
+function isAddress(text: string): boolean {
+  const port = Number(ADDRESS.exec(text)?.[1] ?? 0);
+  return port >= 1 && port <= PORT_MAX;
+}
 
 /** Requests that change who is a member, with how many votes, and who leads. Each may be sent again: what is so already is done. */
 export class MembershipRequests {
@@ -35,8 +41,8 @@ export class MembershipRequests {
     const member = this.#desk.memberOf(node);
     const row = this.#desk.host.raftStatus.configuration.members.get(member);
     if (row === undefined) throw new RequestError("NODE_UNKNOWN", `${node.name} is no member of the cluster`);
-    if (addresses.length < 1 || addresses.length > ADDRESSES_MAX || addresses.some((address) => !ADDRESS.test(address))) {
-      throw new RequestError("BAD_REQUEST", `parameter addresses must be 1 to ${ADDRESSES_MAX} of host:port`);
+    if (addresses.length < 1 || addresses.length > ADDRESSES_MAX || !addresses.every(isAddress)) {
+      throw new RequestError("BAD_REQUEST", `parameter addresses must be 1 to ${ADDRESSES_MAX} of host:port, ports from 1 to ${PORT_MAX}`);
     }
     this.#done(ask, [{ op: "member", id: member, member: { ...row, addresses } }]);
   }
@@ -51,9 +57,15 @@ export class MembershipRequests {
     const node = host.state.nodes.get(name);
     if (node === undefined) return this.#removeStranger(ask, name);
     const active = activeOn(host.state, node);
-    if (active.length > 0 && !force) throw new RequestError("NODE_ACTIVE", `resources run on ${name}`, { facts: { resources: active } });
+    if (active.length > 0 && !force) {
+      const text = `${active.join(", ")} on ${name}: move them away first (\`node standby ${name}\`, or \`cluster stop ${name}\`)`;
+      throw new RequestError("NODE_ACTIVE", `resources run there: ${text}`, { facts: { resources: active } });
+    }
     if (node.membership === "lost" && node.witness !== true)
-      throw new RequestError("NODE_ACTIVE", `${name} is lost and not proven down; fence or confirm it first`);
+      throw new RequestError(
+        "NODE_ACTIVE",
+        `${name} is lost and not proven down; \`node fence\` it, or vouch for it (\`node clearstate ${name}\`)`,
+      );
     const { memberId: member } = node;
     const forget: Command = { kind: "node.forget", node: name, ...(member === null ? {} : { memberId: member }) };
     const { members, outgoing } = host.raftStatus.configuration;

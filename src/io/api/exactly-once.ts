@@ -24,6 +24,8 @@ const NOT_NOW: ReadonlySet<string> = new Set([
 export type ExactlyOnceOptions = {
   /** Opens a connection to a member of the cluster; called again whenever the last one has ended. */
   readonly connect: () => Promise<ApiClient>;
+  /** A connection that is open already: used first, and closed by `close` even if nothing was ever asked. */
+  readonly first?: ApiClient;
   /** A clock that never goes back, milliseconds, and a wait on it. */
   readonly nowMs: () => number;
   readonly pause: (ms: number) => Promise<void>;
@@ -48,6 +50,7 @@ class OnceClient implements ApiClient {
 
   constructor(options: ExactlyOnceOptions) {
     this.#options = options;
+    if (options.first !== undefined) this.#connection = Promise.resolve(options.first);
   }
 
   get closed(): boolean {
