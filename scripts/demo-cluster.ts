@@ -114,15 +114,27 @@ export class DemoCluster {
 
   /** Sends a signal to the daemon or guardian started last and, for deadly ones, waits for its end; gives its exit code. */
   async signal(node: DemoNode, room: DemoRoom, name: NodeJS.Signals): Promise<number | null> {
-    const child = this.#children.get(`${node.name} ${room}`);
-    if (child === undefined) throw new Error(`no ${room} of ${node.name}`);
-    const ended = child.exitCode !== null || child.signalCode !== null;
-    const end = new Promise<number | null>((resolve) => (ended ? resolve(child.exitCode) : child.once("exit", (code) => resolve(code))));
-    child.kill(name);
+    const end = this.ended(node, room);
+    this.#child(node, room).kill(name);
     if (name === "SIGSTOP" || name === "SIGCONT") return null;
     const code = await end;
     if (room === "daemon") this.#forget(node);
     return code;
+  }
+
+  /** Waits for the end of the daemon or guardian started last; gives its exit code, null for one that a signal ended. */
+  ended(node: DemoNode, room: DemoRoom): Promise<number | null> {
+    const child = this.#child(node, room);
+    if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode);
+    // Who waits for it does not end before it.
+    child.ref();
+    return new Promise((resolve) => child.once("exit", (code) => resolve(code)));
+  }
+
+  #child(node: DemoNode, room: DemoRoom): ChildProcess {
+    const child = this.#children.get(`${node.name} ${room}`);
+    if (child === undefined) throw new Error(`no ${room} of ${node.name}`);
+    return child;
   }
 
   /** A connection to the node's daemon, waiting until it listens. */

@@ -131,6 +131,8 @@ export class MiniNode {
   wallOffsetMs = 0;
   planner: Planner;
   readonly running = new Set<string>();
+  /** How its daemon ended by itself. */
+  ended: { readonly reason: string; readonly left: boolean } | null = null;
   #disk: Restored<Proposal>;
   #boot = 1;
   #tickAtMs = Number.POSITIVE_INFINITY;
@@ -242,6 +244,7 @@ export class MiniNode {
     this.planner = this.#makePlanner();
     this.#tickAtMs = Number.POSITIVE_INFINITY;
     this.alive = true;
+    this.ended = null;
     this.#begin(guardianMs);
   }
 
@@ -295,6 +298,10 @@ export class MiniNode {
       }
       case "answer":
         this.answers.set(effect.id, "result" in effect.answer ? effect.answer.result : { error: effect.answer.error });
+        return;
+      case "stop":
+        this.ended = effect;
+        this.alive = false;
         return;
       case "log":
         this.logs.push(`${this.cluster.nowMs} ${effect.text} ${JSON.stringify(effect.facts)}`);

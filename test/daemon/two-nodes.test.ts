@@ -48,7 +48,7 @@ describe("two data nodes and a witness, by the book", { concurrency: false, time
     await ok(beta, "cluster", "transfer", "n1");
     await leads("n1", beta);
     const before = await term(beta);
-    assert.equal(await cluster.signal(alpha, "daemon", "SIGQUIT"), 0);
+    assert.equal(await cluster.signal(alpha, "daemon", "SIGQUIT"), 100);
     await leads("n2", beta);
     assert.equal(await term(beta), before + 1);
     await cluster.until("d1 runs on beta", 20_000, async () => runsOn(cluster, "d1") === "n2");

@@ -2,12 +2,31 @@ import { spawn } from "node:child_process";
 import { parseArguments } from "./arguments.ts";
 import { type CliContext, type Command, CommandError } from "./level.ts";
 import { localNode } from "./names.ts";
+import { asRecord } from "./store.ts";
 
 /** The units of a node, in the order in which they start (scripts/*.service). */
 const UNITS = ["quorate-guardian.service", "quorated.service"];
 
 /** Seconds for which a restart of the daemon is announced to the cluster. */
 const RESTART_GRACE_SECONDS = 60;
+
+/** Milliseconds between two looks at a daemon that starts. */
+const STARTUP_LOOK_MS = 200;
+
+/** Waits until this host's daemon is a member of a quorate cluster. Throws why not when the time is over. */
+export async function untilQuorate(context: CliContext, timeoutMs: number): Promise<void> {
+  const untilMs = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      const answer = asRecord(await (await context.api()).request("status"));
+      if (answer["quorate"] === true) return;
+    } catch (error) {
+      if (performance.now() >= untilMs) throw error;
+    }
+    if (performance.now() >= untilMs) throw new CommandError("the daemon is up, and knows no quorum yet; see `cluster status`");
+    await new Promise((resolve) => setTimeout(resolve, STARTUP_LOOK_MS));
+  }
+}
 
 /** Runs systemctl on this host; its words are the message when it fails. */
 async function systemctl(args: readonly string[]): Promise<void> {
@@ -51,8 +70,11 @@ const restart: Command = {
   run: async (args, context) => {
     const { words } = parseArguments(args, {}, "restart");
     await refuseOthers(words, context);
-    await (await context.api()).request("node.detach", { seconds: RESTART_GRACE_SECONDS });
+    const api = await context.api();
+    const isMember = asRecord(await api.request("ping"))["phase"] === "member";
+    if (isMember) await api.request("node.detach", { seconds: RESTART_GRACE_SECONDS });
     await systemctl(["restart", "quorated.service"]);
+    if (isMember) await untilQuorate(context, RESTART_GRACE_SECONDS * 1000);
     return true;
   },
 };

@@ -1,15 +1,13 @@
 import { compareText } from "../../core/base/index.ts";
 import { durationMs, expectWords, integerOf, parseArguments } from "./arguments.ts";
 import { recoveryCommands } from "./cluster-recovery.ts";
-import { serviceCommands } from "./cluster-service.ts";
+import { serviceCommands, untilQuorate } from "./cluster-service.ts";
 import { waitIdle } from "./context.ts";
 import { type CliContext, type Command, CommandError, type Level } from "./level.ts";
-import { completeNodes, nodeNames } from "./names.ts";
+import { completeNodes, localNode } from "./names.ts";
 import { asRecord } from "./store.ts";
 import { alignColumns, formatMs } from "./text.ts";
 
-/** Milliseconds between two looks at a daemon that starts. */
-const STARTUP_LOOK_MS = 200;
 /** Milliseconds a change of the membership may take: a new voter catches up first. */
 const CHANGE_TIMEOUT_MS = 70_000;
 /** Milliseconds `cluster join` may take: the newcomer catches up before it votes. */
@@ -225,17 +223,8 @@ const waitForStartup: Command = {
   help: "wait until this daemon is a member of a quorate cluster",
   run: async (args, context) => {
     expectWords(args, 0, 1, "wait_for_startup [SECONDS]");
-    const untilMs = Date.now() + (args[0] === undefined ? 120 : integerOf(args[0], "SECONDS", 0)) * 1000;
-    for (;;) {
-      try {
-        const answer = asRecord(await (await context.api()).request("status"));
-        if (answer["quorate"] === true) return true;
-      } catch (error) {
-        if (Date.now() >= untilMs) throw error;
-      }
-      if (Date.now() >= untilMs) throw new CommandError("not quorate in time");
-      await new Promise((resolve) => setTimeout(resolve, STARTUP_LOOK_MS));
-    }
+    await untilQuorate(context, (args[0] === undefined ? 120 : integerOf(args[0], "SECONDS", 0)) * 1000);
+    return true;
   },
 };
 
@@ -269,16 +258,33 @@ const detach: Command = {
 const stop: Command = {
   name: "stop",
   usage: "[NODE...] [--all]",
-  help: "stop or move all resources of the node, then its daemon says goodbye",
+  help: "stop or move all resources of the node; then it leaves and its daemon ends",
   run: async (args, context) => {
     const { words, flag } = parseArguments(args, { all: "flag" }, "stop [NODE...] [--all]");
     const api = await context.api();
-    const targets: readonly (string | undefined)[] = flag("all") ? await nodeNames(context) : words.length === 0 ? [undefined] : words;
-    for (const node of targets) await api.request("node.shutdown", withoutUndefined({ node }));
-    return true;
+    const targets = flag("all") ? await onlineNodes(context) : words.length === 0 ? [await localNode(context)] : words;
+    // All at once: one after the other, the last ones would be left without a quorum that sees them off.
+    const leave = async (node: string): Promise<boolean> => {
+      try {
+        await api.request("node.shutdown", { node });
+        context.terminal.info(`${node} has left the cluster and its daemon ends; \`cluster start\` there brings it back`);
+        return true;
+      } catch (error) {
+        context.terminal.error(error instanceof Error ? error.message : String(error));
+        return false;
+      }
+    };
+    return (await Promise.all(targets.map(leave))).every((left) => left);
   },
   complete: completeNodes,
 };
+
+/** Nodes and witnesses that are there to be asked. */
+async function onlineNodes(context: CliContext): Promise<string[]> {
+  const answer = asRecord(await (await context.api()).request("status"));
+  const nodes = Array.isArray(answer["nodes"]) ? answer["nodes"].map(asRecord) : [];
+  return nodes.filter((node) => node["state"] === "online").map((node) => String(node["name"]));
+}
 
 function withoutUndefined(params: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined));

@@ -18,6 +18,8 @@ import type { DaemonSettings } from "./settings.ts";
 /** A new cluster elects and names itself, or a new member becomes a voter, within this time; milliseconds. */
 const FORMING_MS = 60_000;
 const LOOK_MS = 20;
+/** Exit code of a daemon whose node has left the cluster on purpose: the unit does not start it again. */
+const EXIT_LEFT = 100;
 /** Lives of a token that an operator may ask for, seconds. */
 const TOKEN_LIFE_MAX_S = 7 * 86_400;
 
@@ -76,7 +78,7 @@ export class Daemon implements ApiHandler {
   /** SIGTERM: resources stay with the guardian, nobody recovers them before the daemon may be back. */
   stop(mode: "detach" | "shutdown"): void {
     if (this.#member === null) {
-      void this.#end(0);
+      void this.#end(mode === "shutdown" ? EXIT_LEFT : 0);
       return;
     }
     this.#log.info({ mode }, "the daemon is asked to end");
@@ -183,7 +185,7 @@ export class Daemon implements ApiHandler {
 
   /** The first configuration and its commit must be durable before the node starts (RAFT.md §6, bootstrap is explicit). */
   async #storeFirstMember(identity: NodeIdentity): Promise<void> {
-    const { settings } = { settings: this.#settings };
+    const settings = this.#settings;
     const expected = { cluster: identity.cluster, member: identity.member, nodeName: settings.node };
     const directory = join(settings.directory, "store");
     const opened = await openStoreDirectory<Proposal>({
@@ -319,9 +321,9 @@ export class Daemon implements ApiHandler {
       firstStart: how.firstStart,
       api: () => this.#api,
       log: this.#log,
-      onStop: (reason) => {
+      onStop: (reason, left) => {
         this.#log.info({ reason }, "the node has ended");
-        void this.#end(0);
+        void this.#end(left ? EXIT_LEFT : 0);
       },
       onFatal: (error) => this.#fatal(error),
     });

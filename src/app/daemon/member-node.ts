@@ -35,7 +35,7 @@ export type MemberOptions = {
   readonly firstStart: boolean;
   readonly api: () => ApiServer | null;
   readonly log: Log;
-  readonly onStop: (reason: string) => void;
+  readonly onStop: (reason: string, left: boolean) => void;
   readonly onFatal: (error: unknown) => void;
 };
 

@@ -64,7 +64,7 @@ export type NodeAdapters = {
   readonly onAnswer: (id: number, answer: { readonly result: unknown } | { readonly error: ApiError }) => void;
   readonly onWatch: (event: WatchEvent, index: LogIndex) => void;
   /** The node has ended in order. */
-  readonly onStop: (reason: string) => void;
+  readonly onStop: (reason: string, left: boolean) => void;
   /** The disk failed or an invariant broke: the process must end at once (RAFT.md §6); the guardian goes on alone. */
   readonly onFatal: (error: unknown) => void;
 };
@@ -209,7 +209,7 @@ class Shell implements NodeShell {
         return;
       case "stop":
         this.close();
-        void this.#written.then(() => this.#adapters.onStop(effect.reason));
+        void this.#written.then(() => this.#adapters.onStop(effect.reason, effect.left));
         return;
     }
   }

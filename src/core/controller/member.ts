@@ -252,7 +252,7 @@ export class Member {
     const detached = self.membership === "detached" && self.incarnation === guardian.incarnation && this.#greeted;
     if (detached && stampMs(this.#host) < (self.detachedUntilMs ?? 0)) return;
     // A node that left on purpose stays away until its daemon starts again.
-    if (self.membership === "offline" && self.incarnation === guardian.incarnation && this.leaving) return;
+    if (this.isSeenOff && self.incarnation === guardian.incarnation) return;
     this.#helloUntilMs = nowMs + PROPOSAL_TIMEOUT_MS;
     this.#greeting = Math.max(this.#greeting, options.boot * GREETINGS_PER_BOOT) + 1;
     const saidAtMs = this.#host.wallMs;
@@ -301,6 +301,16 @@ export class Member {
 
   /** Set while the node shuts down on purpose. */
   leaving = false;
+
+  /** The cluster has taken this daemon for online since its start, so what it has applied is of its own life. */
+  get isGreeted(): boolean {
+    return this.#greeted;
+  }
+
+  /** The node has left the cluster in the life of this daemon: it stays away until its daemon starts again. */
+  get isSeenOff(): boolean {
+    return this.#host.self?.membership === "offline" && (this.leaving || this.#greeted);
+  }
 
   #renewDeadline(): void {
     const { self, nowMs, state } = this.#host;

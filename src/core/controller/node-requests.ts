@@ -83,12 +83,17 @@ export class NodeRequests {
 
   shutdown(ask: Ask, node: NodeStatus): void {
     const desk = this.#desk;
-    if (node.witness === true) throw new RequestError("BAD_REQUEST", `${node.name} is a witness and runs nothing: end its daemon`);
+    const { name, membership } = node;
+    if (membership !== "online" && membership !== "offline")
+      throw new RequestError(
+        "NODE_NOT_ONLINE",
+        `${name} is ${membership === "never" ? "not up yet" : membership}: nobody there hears that it should leave`,
+      );
     const value = String(Math.floor(stampMs(desk.host) / 1000));
-    desk.propose(ask, [{ kind: "attribute.set", changes: [{ node: node.name, name: "shutdown", value }] }], () =>
+    desk.propose(ask, [{ kind: "attribute.set", changes: [{ node: name, name: "shutdown", value }] }], () =>
       desk.wait(ask.id, WAIT_MAX_MS, () => {
-        const membership = desk.host.state.nodes.get(node.name)?.membership;
-        return membership === "offline" ? { result: desk.position() } : null;
+        const now = desk.host.state.nodes.get(name)?.membership;
+        return now === "offline" ? { result: desk.position() } : null;
       }),
     );
   }

@@ -156,7 +156,8 @@ export type Effect =
       readonly text: string;
     }
   /** The daemon ends: everything it owed has been said. */
-  | { readonly kind: "stop"; readonly reason: string };
+  /** The daemon ends. `left`: its node has left the cluster, and whoever supervises the daemon shall not start it again. */
+  | { readonly kind: "stop"; readonly reason: string; readonly left: boolean };
 
 export type WatchEvent =
   | {
