@@ -135,3 +135,23 @@ test("what is tied to a stop in flight that the present plan does not know of be
   story.end(2_800, 0);
   assert.deepEqual(story.begin(2_900), ["start app n2"]);
 });
+
+test("a promotion waits until the promoted copy has been looked for where the history is forgotten", () => {
+  const meta = element("meta_attributes", { id: "ha-meta" }, pairs("ha-meta", { promotable: "true", "promoted-max": "1" }));
+  const copies = element("clone", { id: "ha-clone" }, [meta, service("ha", {})]);
+  const places = ["n1", "n2"].map((node) => {
+    const place = { id: `promoted-${node}`, rsc: "ha-clone", role: "Promoted", node, score: "100" };
+    return put("constraints", element("rsc_location", place));
+  });
+  const story = new Story([put("resources", service("db", {})), put("resources", copies), ...places]);
+  assert.deepEqual(story.begin(1_000), ["start db n2", "start ha n1", "start ha n2"]);
+  story.end(1_100, 0);
+  assert.deepEqual(story.begin(1_200), ["promote ha n1"]);
+  story.end(1_300, 0);
+  const selection = { resource: "ha", node: "n1", operation: null, intervalMs: null, scope: "all" } as const;
+  const standby: Command = { kind: "attribute.set", changes: [{ node: "n1", name: "standby", value: "on" }] };
+  story.log(2_000, { kind: "history.delete", selection }, standby);
+  assert.deepEqual(story.begin(2_100), ["monitor ha n1"]);
+  story.end(2_200, 8);
+  assert.deepEqual(story.begin(2_300), ["demote ha n1"]);
+});

@@ -407,6 +407,7 @@ export class Planner {
       return true;
     }
     if (running.strays.holds(this.#state, action.resource)) return false;
+    if (action.task === "promote" && looksFor(running.walk, action.historyName)) return false;
     if (action.router !== null) return this.#refuse(running, action, `actions on remote node ${action.node} are not supported`);
     if (node === undefined || node.incarnation === null || node.membership !== "online") return false;
     const draft = draftOf(action, node.incarnation, running.walk.graph.startFailureIsFatal, running.stops);
@@ -480,6 +481,16 @@ type Step = {
   readonly cancels: CancelDraft[];
   readonly room: Room;
 };
+
+/**
+ * Does a probe of the resource run, or may one begin? The graph lets starts wait for it, but not promotions of what runs
+ * already, and the promoted copy may be there: its history is forgotten by a cleanup (RAFT.md §10 H7).
+ */
+function looksFor(walk: Walk, resource: string): boolean {
+  return [...walk.ready(), ...walk.sent()].some(
+    (action) => action.kind === "resource" && action.task === "monitor" && action.intervalMs === 0 && action.historyName === resource,
+  );
+}
 
 function describe(error: unknown): Problem {
   if (error instanceof Error) return { code: error.name === "QuorateError" ? "POLICY_REFUSED" : "POLICY_DEFECT", message: error.message };
