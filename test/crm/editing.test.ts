@@ -33,6 +33,43 @@ test("delete: a container alone frees what it held, and constraints name the fir
   assert.deepEqual(shown(session), ["colocation x inf: a c", ...THREE]);
 });
 
+test("delete: plain constraints name what a container held, sets lose the container, as in crmsh", () => {
+  const session = fresh(
+    ...THREE,
+    "clone k a",
+    "order o1 ( k b ) c",
+    "order o2 k b",
+    "colocation x1 inf: ( k b ) c",
+    "colocation x2 inf: [ k b ] c",
+    "location l1 { k b } inf: node1",
+    "location l2 k inf: node1",
+    "rsc_ticket t T: k b",
+    "tag g: k b",
+  );
+  session.remove(["k"], false);
+  assert.deepEqual(
+    shown(session).filter((line) => !line.startsWith("primitive")),
+    [
+      "colocation x1 inf: b c",
+      "colocation x2 inf: _rsc_set_ [ b ] c",
+      "location l1 { b } inf: node1",
+      "location l2 a inf: node1",
+      "order o1 b c",
+      "order o2 a b",
+      "rsc_ticket t T: _rsc_set_ b",
+      "tag g b",
+    ],
+  );
+});
+
+test("node NAME: is a name when only attributes follow, an id when a name does", () => {
+  const session = fresh();
+  session.define("node", "node node2: utilization memory=5");
+  session.define("node", "node 9: node9 attributes x=y");
+  const nodes = session.show(["type:node"], { wrap: false, obscure: [] }).trim().split("\n");
+  assert.deepEqual(nodes, ["node 1: node1", "node 2: node2 utilization memory=5", "node 3: node3", "node 9: node9 attributes x=y"]);
+});
+
 test("delete: a set of two becomes a plain pair; inside a colocation set the later goes to the earlier", () => {
   const session = fresh(...THREE, "colocation x inf: a b c", "order o a b c");
   session.remove(["c"], false);

@@ -1,13 +1,13 @@
 import { attributeOf, type Element, idOf, withChildren } from "../cib/index.ts";
 import { CrmError } from "./errors.ts";
-import { dropFromConstraints, dropFromTags, redirectConstraints } from "./references.ts";
+import { dropFromConstraints, dropFromTags, redirectPairs } from "./references.ts";
 import { addToSection, type CrmObject, findObject, listObjects, membersOf, replaceElement, withSection } from "./tree.ts";
 import { CONTAINER_ELEMENTS, hint } from "./words.ts";
 
 /**
  * Deletes objects and what cannot be without them: the last member takes its container along, constraints that name the
- * object go, sets and tags lose it. A container deleted alone frees what it held, and constraints then name the first of
- * these, while constraints that name a tag stay, because they may mean what is tagged next. All ids are checked before anything is deleted; those that an earlier deletion took along are skipped.
+ * object go, sets and tags lose it. A container deleted alone frees what it held: plain constraints then name the
+ * first of these, sets lose the container, as in crmsh (measured). Constraints that name a tag stay, because they may mean what is tagged next. All ids are checked before anything is deleted; those that an earlier deletion took along are skipped.
  */
 export function deleteObjects(configuration: Element, ids: readonly string[]): Element {
   if (ids.length === 0) throw new CrmError("CRM_SYNTAX", "delete: expected the id of an object");
@@ -67,8 +67,8 @@ function dissolve(configuration: Element, object: CrmObject): Element {
   const members = membersOf(object.element);
   const first = members[0] === undefined ? undefined : idOf(members[0]);
   let result = replaceElement(configuration, object.element, members);
-  result = first === undefined ? dropFromConstraints(result, object.id) : redirectConstraints(result, object.id, first);
-  return dropFromTags(result, object.id);
+  if (first !== undefined) result = redirectPairs(result, object.id, first);
+  return dropEverywhere(result, object.id);
 }
 
 /** Takes resources out of their containers to the top level, keeping them; containers left empty are removed. */

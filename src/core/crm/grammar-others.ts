@@ -14,9 +14,12 @@ const NODE_STOP: ReadonlySet<string> = new Set(["attributes", "utilization"]);
 /** `node [$id=ID|ID:] UNAME[:TYPE] [description=D] [attributes SET] [utilization SET]`. */
 export function readNode(reader: TokenReader, options: GrammarOptions): Draft {
   const first = reader.next("the name of a node");
-  const explicit = /^\$id=(.+)$/.exec(first.text)?.[1] ?? /^(.+):$/.exec(first.text)?.[1] ?? null;
+  const before = /^(.+):$/.exec(first.text)?.[1] ?? null;
+  // `NAME:` with nothing but attributes behind it is a name, as in crmsh (measured).
+  const isId = before !== null && !reader.done && !reader.isPair() && !NODE_STOP.has(reader.keyword() ?? "");
+  const explicit = /^\$id=(.+)$/.exec(first.text)?.[1] ?? (isId ? before : null);
   const token = explicit === null ? first : reader.next("the name of a node");
-  const [uname = "", type, ...rest] = token.text.split(":");
+  const [uname = "", type, ...rest] = (before !== null && !isId ? before : token.text).split(":");
   if (uname === "" || rest.length > 0 || /[=\s]/.test(uname)) reader.fail("expected NAME or NAME:TYPE", token);
   if (type !== undefined && !NODE_TYPES.includes(type) && !(type === "normal" && options.spelling === "verbatim")) {
     reader.fail(`'${type}' is no type of node; expected member or remote${hint(type, NODE_TYPES)}`, token);

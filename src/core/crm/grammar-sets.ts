@@ -120,6 +120,8 @@ function readRuleScore(reader: TokenReader, attributes: Record<string, string>):
   }
   reader.skip();
   const score = normalizeScore(token.text.slice(0, -1));
+  if (!isScore(score) && score.includes(":"))
+    reader.fail("expected a score such as 100: or inf:, or the name of a node attribute and ':'", token);
   attributes[isScore(score) ? "score" : "score-attribute"] = score;
 }
 

@@ -33,6 +33,16 @@ function mapConstraints(configuration: Element, change: (constraint: Element) =>
   return changed ? withSection(configuration, "constraints", children) : configuration;
 }
 
+/** Makes constraints that name `from` outside of sets name `to`; one that would be about `to` alone goes. */
+export function redirectPairs(configuration: Element, from: string, to: string): Element {
+  return mapConstraints(configuration, (constraint) => {
+    const names = RESOURCE_ATTRIBUTES.filter((name) => attributeOf(constraint, name) === from);
+    if (names.length === 0) return constraint;
+    const redirected = withAttributes(constraint, Object.fromEntries(names.map((name) => [name, to])));
+    return isAboutOne(redirected) ? null : redirected;
+  });
+}
+
 /** Makes constraints that name `from` name `to`, but for those in `except`. */
 export function redirectConstraints(configuration: Element, from: string, to: string, except: ReadonlySet<string> = new Set()): Element {
   return mapConstraints(configuration, (constraint) => {
