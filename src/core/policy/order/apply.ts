@@ -88,7 +88,7 @@ export function preferredNodes(planner: Planner, resource: Resource): readonly P
 /** False: there were actions to connect, but all of them are connected so already. */
 function applyRelation(planner: Planner, relation: Relation): boolean {
   const { first, then, effects } = relation;
-  if (!(first instanceof Action) && !(then instanceof Action)) addMigrationRelations(planner, first, then);
+  addMigrationRelations(planner, first, then);
   const firsts = firstActions(planner, first, then);
   if (firsts.length === 0) return true;
   const thens = then instanceof Action ? [then] : planner.actionsOf(then.resource, then.key);
@@ -135,25 +135,27 @@ function creates(resource: Resource | null, node: PolicyNode | null): boolean {
   return resource !== null && node !== null && node.launcher !== null && node.launcher === resource;
 }
 
-/** M5: extra sequence relations for what may migrate. */
-function addMigrationRelations(planner: Planner, first: Side & { resource: Resource }, then: Side & { resource: Resource }): void {
+/** M5: extra sequence relations for what may migrate. A first side that is one action stays that one. */
+function addMigrationRelations(planner: Planner, first: Side, then: Side): void {
   const a = first.resource;
   const b = then.resource;
-  if (a === b || isWithin(a, b) || isWithin(b, a)) return;
+  if (a === null || b === null || a === b || isWithin(a, b) || isWithin(b, a)) return;
   if (!b.allowMigrate && !a.allowMigrate) return;
   const firstTask = memberTaskOf(pointTask(first.key) ?? first.key);
   const thenTask = memberTaskOf(pointTask(then.key) ?? then.key);
+  const before = (key: string, effects: number): void =>
+    planner.addRelation(first instanceof Action ? first : { resource: a, key: first.key }, { resource: b, key }, effects);
   if (firstTask === "start" && thenTask === "start") {
     if (a.allowMigrate && b.allowMigrate) planner.relate(a, "migrate_from_0", b, "migrate_to_0", EFFECT.seq);
-    if (b.allowMigrate) planner.relate(a, first.key, b, "migrate_to_0", EFFECT.seq | EFFECT.ifNotLive);
+    if (b.allowMigrate) before("migrate_to_0", EFFECT.seq | EFFECT.ifNotLive);
   } else if (b.allowMigrate && firstTask === "stop" && thenTask === "stop") {
-    planner.relate(a, first.key, b, "migrate_to_0", EFFECT.seq | EFFECT.ifNotLive);
-    if (b.partialTarget !== null) planner.relate(a, first.key, b, "migrate_from_0", EFFECT.seq | EFFECT.ifNotLive);
+    before("migrate_to_0", EFFECT.seq | EFFECT.ifNotLive);
+    if (b.partialTarget !== null) before("migrate_from_0", EFFECT.seq | EFFECT.ifNotLive);
   } else if (b.allowMigrate && firstTask === "promote" && thenTask === "start") {
-    planner.relate(a, first.key, b, "migrate_to_0", EFFECT.seq);
+    before("migrate_to_0", EFFECT.seq);
   } else if (b.allowMigrate && firstTask === "demote" && thenTask === "stop") {
-    planner.relate(a, first.key, b, "migrate_to_0", EFFECT.seq);
-    if (b.partialTarget !== null) planner.relate(a, first.key, b, "migrate_from_0", EFFECT.seq);
+    before("migrate_to_0", EFFECT.seq);
+    if (b.partialTarget !== null) before("migrate_from_0", EFFECT.seq);
   }
 }
 

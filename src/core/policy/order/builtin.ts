@@ -62,7 +62,7 @@ function relateReload(planner: Planner, resource: Resource): void {
 function relateUnfencing(planner: Planner, resource: Resource): void {
   if (!planner.model.unfencingActive || resource.requires !== "unfencing" || resource.isFenceDevice) return;
   for (const node of planner.model.nodeList) {
-    if (node.kind !== "cluster" || !resource.table.has(node.index)) continue;
+    if (!resource.table.has(node.index)) continue;
     const on = planner.unfence(node);
     planner.addRelation({ resource, key: "stop_0" }, on, seq | sameNode);
     planner.addRelation(on, { resource, key: "start_0" }, push | sameNode);
@@ -158,8 +158,7 @@ function doneKey(instance: Resource, task: string): string {
 
 /** The cycle demote → demoted → stop → stopped → start → running → promote → promoted of a promotable collective. */
 function relateCycle(planner: Planner, collective: Resource): void {
-  // Inside a bundle the contained clone keeps this order; between the bundle's own points it would hold up fencing.
-  if (collective.kind !== "bundle") planner.relate(collective, "demoted_0", collective, "stop_0", seq);
+  planner.relate(collective, "demoted_0", collective, "stop_0", seq);
   planner.relate(collective, "running_0", collective, "promote_0", gate | seq);
   planner.relate(collective, "stopped_0", collective, "start_0", seq);
   planner.relate(collective, "stopped_0", collective, "promote_0", seq);

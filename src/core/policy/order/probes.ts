@@ -1,5 +1,6 @@
 import { cloneOf, primitivesOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
+import { ROLE } from "../model-values.ts";
 import { Action, completionOf, EFFECT, type Planner, type Relation } from "../plan/index.ts";
 import { preferredNodes } from "./apply.ts";
 
@@ -37,23 +38,27 @@ function orderOwnStart(planner: Planner, resource: Resource, probe: Action): voi
 }
 
 /**
- * O5.5: what is inside containers starts once all of them are known; a connection is looked for once its container is
+ * O5.5: what is inside containers starts once those that come up are known; a connection is looked for once its container is
  * up, unless the container is up already and is not going to start again.
  */
 function orderBundleProbes(planner: Planner, bundle: NonNullable<Resource["bundle"]>): void {
   const inner = bundle.innerClone === null ? [] : planner.actionsOf(bundle.innerClone, "start_0");
   for (const { container, connection } of bundle.replicas) {
-    for (const probe of planner.actionsOf(container, "monitor_0")) {
-      for (const start of inner) probe.precede(start, seq);
+    if (isSoughtBeforeStart(container)) {
+      for (const probe of planner.actionsOf(container, "monitor_0")) for (const start of inner) probe.precede(start, seq);
     }
     if (connection === null) continue;
     for (const probe of planner.actionsOf(connection, "monitor_0")) {
-      for (const start of planner.actionsOf(container, "start_0")) {
-        if (start.blocked && container.activeNodes.length > 0) continue;
-        start.precede(probe, seq | gate);
-      }
+      // Whether a start is blocked shows only while flags settle; a sequence without effects ends with it.
+      const effects = container.activeNodes.length > 0 ? seq : seq | gate;
+      for (const start of planner.actionsOf(container, "start_0")) start.precede(probe, effects);
     }
   }
+}
+
+/** It will come up where it is not known whether it is already: what is inside waits for the answer (status.md 23.3). */
+function isSoughtBeforeStart(container: Resource): boolean {
+  return container.role <= ROLE.stopped && container.node !== null && !container.knownOn.has(container.node);
 }
 
 function activeWithin(resource: Resource): number {

@@ -30,6 +30,8 @@ export const EFFECT = {
   anti: 131072,
   /** From a user ordering: dropped between a launcher and what runs on its guest node (U11). */
   user: 262144,
+  /** Holds for the stop of a live migration too (G4): the node that it stops on goes away. */
+  hold: 524288,
 } as const;
 
 /** Effects that say nothing about flags of the then side: such an edge from a blocked first is no input (G4). */
@@ -42,7 +44,8 @@ export const QUIET =
   EFFECT.ifNotLive |
   EFFECT.load |
   EFFECT.anti |
-  EFFECT.user;
+  EFFECT.user |
+  EFFECT.hold;
 
 /** Conditions and marks: they do not make two edges overlap (F2). */
 const MARKS = EFFECT.sameNode | EFFECT.sameNodeNeeded | EFFECT.ifNotLive | EFFECT.anti | EFFECT.user;

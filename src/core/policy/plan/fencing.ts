@@ -109,9 +109,12 @@ function fenceGuest(planner: Planner, node: PolicyNode): void {
   fence.runnable = true;
   fence.optional = false;
   fence.reason = "guest is unclean";
-  if (stop !== null) {
+  // A stop that the host's fencing implies says nothing by itself: the guest is down when the host is.
+  const hostFence = stop?.pseudo === true && stop.node !== null ? planner.existingFence(stop.node) : null;
+  if (hostFence !== null) {
+    hostFence.precede(fence, EFFECT.seq);
+  } else if (stop !== null) {
     stop.precede(fence, EFFECT.seq | EFFECT.gate | EFFECT.push);
-    if (stop.pseudo && stop.node !== null) planner.existingFence(stop.node)?.precede(fence, EFFECT.seq);
   } else if (node.connection !== null) {
     planner.first(node.connection, "stop_0")?.precede(fence, EFFECT.seq);
   }

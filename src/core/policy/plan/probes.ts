@@ -116,8 +116,9 @@ function probePrimitive(planner: Planner, resource: Resource, node: PolicyNode):
   if (resource.exclusiveDiscovery || top.exclusiveDiscovery) {
     if (resource.table.mode(node.index) !== DISCOVERY.exclusive) return false;
   }
+  // A bundle node's own mode is never, and an entry that came about later (a constraint, a failure) starts with that.
   const mode = resource.table.mode(node.index);
-  if (mode === null ? node.isBundleNode : mode === DISCOVERY.never) return false;
+  if (node.isBundleNode ? mode !== DISCOVERY.exclusive : mode === DISCOVERY.never) return false;
   if (node.isGuest && !launcherAllows(planner, resource, node)) return false;
   const action = planner.request({ resource, task: "monitor", node, optional: false });
   if (resource.activeNodes.includes(node)) action.expectedRc = resource.role === ROLE.promoted ? 8 : 0;

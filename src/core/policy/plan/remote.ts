@@ -6,7 +6,7 @@ import { type Action, EFFECT } from "./action.ts";
 import type { Planner } from "./planner.ts";
 import { fenceNode } from "./services.ts";
 
-const { seq, push, gate, pull } = EFFECT;
+const { seq, push, gate, pull, hold } = EFFECT;
 
 /** Condition of a connection as the actions behind it see it (status.md 21.9). */
 export type ConnectionState = "stopped" | "failed" | "alive" | "resting" | "unknown";
@@ -109,7 +109,7 @@ function orderOnGuest(planner: Planner, action: Action, node: PolicyNode, connec
     case "demote":
     case "migrate_to":
     case "migrate_from":
-      if (!failed) planner.addRelation(action, { resource: connection, key: "stop_0" }, seq);
+      if (!failed) planner.addRelation(action, { resource: connection, key: "stop_0" }, seq | hold);
       return;
     case "cancel":
       // It comes before a change of role that waits for the connection, or goes with the stop: nothing to add.

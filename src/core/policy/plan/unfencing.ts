@@ -20,7 +20,7 @@ function isUnfenced(node: PolicyNode): boolean {
 
 /** Whether the node is fit for unfencing at all (A21). */
 export function mayUnfence(node: PolicyNode): boolean {
-  return node.kind === "cluster" && node.online && !node.unclean && !node.shuttingDown;
+  return node.online && !node.unclean && !node.shuttingDown;
 }
 
 /** Makes unfencing of the node needed, the first reason stays. */
@@ -36,14 +36,14 @@ export function requireUnfencing(planner: Planner, node: PolicyNode, reason: str
 /** An action that must come after unfencing of its node (O17); an unfenced node needs nothing. */
 export function orderAfterUnfencing(planner: Planner, action: Action, effects: number = EFFECT.seq): void {
   const { resource, node } = action;
-  if (resource === null || node === null || node.kind !== "cluster" || !needsUnfencing(planner, resource)) return;
+  if (resource === null || node === null || !needsUnfencing(planner, resource)) return;
   const on = planner.unfence(node);
   on.precede(action, effects);
-  if (!isUnfenced(node) && action.needed && action.runnable) requireUnfencing(planner, node, `required by ${resource.id} ${action.task}`);
+  if (!isUnfenced(node) && action.runnable) requireUnfencing(planner, node, `required by ${resource.id} ${action.task}`);
 }
 
 function needsUnfencing(planner: Planner, resource: Resource): boolean {
-  if (!planner.model.unfencingActive) return false;
+  if (!planner.model.unfencingActive || !planner.model.options.fencingEnabled) return false;
   if (resource.isFenceDevice) return unfencingDevices(planner).length > 0;
   return resource.requires === "unfencing";
 }
