@@ -1,4 +1,3 @@
-import { invariant } from "./errors.ts";
 import { compareText } from "./order.ts";
 
 type Node<V> = {
@@ -63,27 +62,46 @@ export class PersistentMap<V> implements Iterable<readonly [string, V]> {
     return this.has(key) ? new PersistentMap(remove(this.#root, key)) : this;
   }
 
-  *[Symbol.iterator](): Iterator<readonly [string, V]> {
-    const path: Node<V>[] = [];
-    let node = this.#root;
-    while (node !== null || path.length > 0) {
-      while (node !== null) {
-        path.push(node);
-        node = node.left;
-      }
-      const top = path.pop();
-      invariant(top !== undefined, "the path holds the next node");
-      yield [top.key, top.value];
-      node = top.right;
-    }
+  [Symbol.iterator](): IterableIterator<readonly [string, V]> {
+    return new Walk(this.#root, pairOf<V>);
   }
 
-  *keys(): Iterable<string> {
-    for (const [key] of this) yield key;
+  keys(): IterableIterator<string> {
+    return new Walk(this.#root, keyOf);
   }
 
-  *values(): Iterable<V> {
-    for (const [, value] of this) yield value;
+  values(): IterableIterator<V> {
+    return new Walk(this.#root, entryOf<V>);
+  }
+}
+
+const pairOf = <V>(node: Node<V>): readonly [string, V] => [node.key, node.value];
+const keyOf = (node: Node<unknown>): string => node.key;
+const entryOf = <V>(node: Node<V>): V => node.value;
+
+/** A walk in order. By hand: states are walked after every event of a node, and generators within generators cost several times as much. */
+class Walk<V, T> implements IterableIterator<T> {
+  readonly #path: Node<V>[] = [];
+  readonly #show: (node: Node<V>) => T;
+
+  constructor(root: Node<V> | null, show: (node: Node<V>) => T) {
+    this.#show = show;
+    this.#descend(root);
+  }
+
+  #descend(from: Node<V> | null): void {
+    for (let node = from; node !== null; node = node.left) this.#path.push(node);
+  }
+
+  next(): IteratorResult<T, undefined> {
+    const node = this.#path.pop();
+    if (node === undefined) return { done: true, value: undefined };
+    this.#descend(node.right);
+    return { done: false, value: this.#show(node) };
+  }
+
+  [Symbol.iterator](): this {
+    return this;
   }
 }
 

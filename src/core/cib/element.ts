@@ -20,9 +20,10 @@ export function element(name: string, attributes: Readonly<Record<string, string
   return { name, attributes, children };
 }
 
-/** The attribute, or undefined. Safe against names such as `constructor`. */
+/** The attribute, or undefined. Safe against names such as `constructor`: what objects inherit is never text. */
 export function attributeOf(of: Element, name: string): string | undefined {
-  return Object.hasOwn(of.attributes, name) ? of.attributes[name] : undefined;
+  const value: unknown = of.attributes[name];
+  return typeof value === "string" ? value : undefined;
 }
 
 export function idOf(of: Element): string | undefined {
@@ -51,9 +52,29 @@ export function withChildren(of: Element, children: readonly Element[]): Element
 }
 
 /** Every element of the tree, parents before children. */
-export function* walk(of: Element): Iterable<Element> {
-  yield of;
-  for (const child of of.children) yield* walk(child);
+export function walk(of: Element): IterableIterator<Element> {
+  return new Walk(of);
+}
+
+/** By hand: a generator inside a generator for each level of the tree costs several times as much. */
+class Walk implements IterableIterator<Element> {
+  readonly #next: Element[];
+
+  constructor(from: Element) {
+    this.#next = [from];
+  }
+
+  next(): IteratorResult<Element, undefined> {
+    const value = this.#next.pop();
+    if (value === undefined) return { done: true, value };
+    const { children } = value;
+    for (let at = children.length - 1; at >= 0; at -= 1) this.#next.push(children[at] as Element);
+    return { done: false, value };
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
 }
 
 /**

@@ -56,8 +56,13 @@ function asksToKeep(of: Element): boolean {
  * §7: unmanaged or in maintenance, confirmed fencing only)? `resource` is the name in history.
  */
 export function isKept(state: CibState, node: NodeStatus, resource: string): boolean {
-  const kept = keptOf(state);
-  if (kept.all || kept.resources.has(resource) || kept.resources.has(resource.replace(/:\d+$/, ""))) return true;
+  const { all, resources } = keptOf(state);
+  if (all || (resources.size > 0 && (resources.has(resource) || resources.has(resource.replace(/:\d+$/, ""))))) return true;
+  return isNodeKept(state, node);
+}
+
+/** Is everything on this node left alone? */
+function isNodeKept(state: CibState, node: NodeStatus): boolean {
   if (isTrue(node.attributes.get("maintenance"))) return true;
   const configured = state.sections.nodes.objects.get(node.id)?.element;
   for (const block of configured === undefined ? [] : childrenOf(configured, "instance_attributes")) {

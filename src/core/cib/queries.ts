@@ -10,7 +10,7 @@ const CLOCK_RHO = 0.001;
 const KEEPING_POLICIES = new Set(["freeze", "ignore", "demote"]);
 
 /** Are exclusive resources of silent nodes stopped by their guardians under this configuration? */
-export function guardiansStopWithoutQuorum(state: CibState): boolean {
+export function guardiansStopWithoutQuorum(state: Pick<CibState, "sections">): boolean {
   return !KEEPING_POLICIES.has((propertyOf(state, "no-quorum-policy") ?? "stop").toLowerCase());
 }
 

@@ -26,8 +26,19 @@ export type StopRules = {
   readonly byResource: ReadonlyMap<string, StopSpec>;
 };
 
-/** Reads stop timeouts and the order in which resources stop: what depends on something stops before it. */
-export function stopRulesOf(state: CibState): StopRules {
+const rulesCache = new WeakMap<CibState["sections"], StopRules>();
+
+/** Stop timeouts and the order in which resources stop: what depends on something stops before it. */
+export function stopRulesOf(state: Pick<CibState, "sections">): StopRules {
+  let rules = rulesCache.get(state.sections);
+  if (rules === undefined) {
+    rules = readStopRules(state);
+    rulesCache.set(state.sections, rules);
+  }
+  return rules;
+}
+
+function readStopRules(state: Pick<CibState, "sections">): StopRules {
   const configuration = renderConfiguration(state);
   const maintenance = isTrue(propertyOf(state, "maintenance-mode"));
   const enabled = guardiansStopWithoutQuorum(state) && !maintenance;
