@@ -12,7 +12,7 @@ export interface Host {
   /** How long the applied cluster clock has stood where it is, by this node's monotonic clock, milliseconds. */
   readonly clockAgeMs: number;
   readonly raft: RaftCore<Proposal>;
-  /** Taken anew after each event. */
+  /** Taken anew after each change. */
   readonly raftStatus: Status;
   /** This node in the replicated state; undefined until its join is applied. */
   readonly self: NodeStatus | undefined;

@@ -81,7 +81,7 @@ export class NodeCore implements Host {
     this.nowMs = options.startMs;
     this.#state = options.state;
     this.#clockChangedMs = options.startMs;
-    this.raft = options.createRaft<Proposal>({
+    const raft = options.createRaft<Proposal>({
       id: options.memberId,
       boot: options.boot,
       startMs: options.startMs,
@@ -92,6 +92,18 @@ export class NodeCore implements Host {
       limits: { inflightPartial: INFLIGHT_PARTIAL },
       ...(options.restartWait === undefined ? {} : { restartWait: options.restartWait }),
     });
+    // What the core shows changes when it is fed or asked, and never in between.
+    this.raft = {
+      ...raft,
+      step: (input) => {
+        this.#status = null;
+        raft.step(input);
+      },
+      ready: () => {
+        this.#status = null;
+        return raft.ready();
+      },
+    };
     this.#leader = new Leader(this);
     this.#member = new Member(this);
     this.#requests = new Requests(this, this.#leader);
@@ -106,7 +118,7 @@ export class NodeCore implements Host {
     return this.nowMs - this.#clockChangedMs;
   }
 
-  /** Taken at most once between two events: most events need none. */
+  /** Taken at most once between two changes: most events need none. */
   get raftStatus(): Status {
     this.#status ??= this.raft.status();
     return this.#status;
@@ -138,7 +150,6 @@ export class NodeCore implements Host {
     const before = this.#state;
     let due = false;
     for (const event of steps.events) {
-      this.#status = null;
       this.#handle(event);
       due ||= !FREQUENT.has(event.kind);
     }
@@ -265,7 +276,6 @@ export class NodeCore implements Host {
   }
 
   #duties(): void {
-    this.#status = null;
     const { leader, term } = this.raftStatus;
     if (leader !== null && term !== this.#ledTerm) {
       this.#ledTerm = term;
@@ -318,10 +328,8 @@ export class NodeCore implements Host {
       if (ready.soft !== null) this.#officeChanged = true;
       if (isEmpty(ready)) break;
       entries ||= ready.entries.length > 0 || ready.snapshot !== null;
-      this.#status = null;
       this.#take(ready);
     }
-    this.#status = null;
     // A configuration is in force when it is appended, and replaced when its entry is.
     if (entries && this.raftStatus.configIndex !== this.#configIndex) {
       this.#configIndex = this.raftStatus.configIndex;

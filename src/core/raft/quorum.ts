@@ -22,14 +22,25 @@ function totalVotes(half: Half): number {
  */
 function halfReached(half: Half, reached: (id: MemberId) => number, floor: number): number {
   if (half.size === 0) return Number.POSITIVE_INFINITY;
-  const rows: { readonly value: number; readonly votes: number }[] = [];
-  for (const [id, votes] of half) rows.push({ value: reached(id), votes });
-  rows.sort((a, b) => b.value - a.value);
-  const total = totalVotes(half);
+  // Sorted as they come: there are seldom more than seven, and this is asked several times an event.
+  const values: number[] = [];
+  const votes: number[] = [];
+  let total = 0;
+  for (const [id, own] of half) {
+    const value = reached(id);
+    let at = values.length;
+    for (; at > 0 && (values[at - 1] ?? 0) < value; at -= 1) {
+      values[at] = values[at - 1] ?? 0;
+      votes[at] = votes[at - 1] ?? 0;
+    }
+    values[at] = value;
+    votes[at] = own;
+    total += own;
+  }
   let sum = 0;
-  for (const row of rows) {
-    sum += row.votes;
-    if (sum * 2 > total) return row.value;
+  for (let at = 0; at < values.length; at += 1) {
+    sum += votes[at] ?? 0;
+    if (sum * 2 > total) return values[at] ?? floor;
   }
   return floor;
 }
