@@ -4,6 +4,7 @@ import {
   type DiskRange,
   type DiskRecord,
   type KeyValueDisk,
+  keyText,
   SLOT_BYTES,
   type SlotFile,
   StoreError,
@@ -50,8 +51,7 @@ export interface SimulatedDisk {
   recordCount(): number;
 }
 
-const keyText = (key: Uint8Array): string => Buffer.from(key).toString("latin1");
-const keyBytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "latin1"));
+const keyBytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "latin1"));
 
 /** Makes an empty simulated disk. */
 export function createSimulatedDisk(options: SimulatedDiskOptions): SimulatedDisk {
@@ -114,7 +114,7 @@ class Disk implements SimulatedDisk {
       get: async (key) => {
         check();
         const value = this.#visible.get(keyText(key));
-        return value === undefined ? null : Uint8Array.from(value);
+        return value === undefined ? null : new Uint8Array(value);
       },
       range: (range) => this.#range(range),
       close: async () => {
@@ -150,7 +150,7 @@ class Disk implements SimulatedDisk {
     const keys = [...this.#visible.keys()].filter((key) => key >= from && key < to).sort((a, b) => (a < b ? -1 : 1));
     for (const key of keys) {
       const value = this.#visible.get(key);
-      if (value !== undefined) yield { key: keyBytes(key), value: Uint8Array.from(value) };
+      if (value !== undefined) yield { key: keyBytes(key), value: new Uint8Array(value) };
     }
   }
 
@@ -161,7 +161,7 @@ class Disk implements SimulatedDisk {
         return [a, b];
       },
       write: async (slot, bytes, { sync }) => {
-        const copy = Uint8Array.from(bytes);
+        const copy = new Uint8Array(bytes);
         this.#slots[slot].pending = copy;
         await this.#wait(handle, sync);
         if (!sync) return;
@@ -282,8 +282,8 @@ type Handle = { readonly run: number; failed: boolean; closed: boolean; tail: Pr
 const emptySlot = (): Slot => ({ durable: null, pending: null });
 
 function copyOperation(operation: DiskOperation): DiskOperation {
-  const key = Uint8Array.from(operation.key);
-  return operation.kind === "put" ? { kind: "put", key, value: Uint8Array.from(operation.value) } : { kind: "delete", key };
+  const key = new Uint8Array(operation.key);
+  return operation.kind === "put" ? { kind: "put", key, value: new Uint8Array(operation.value) } : { kind: "delete", key };
 }
 
 function applyTo(image: Map<string, Uint8Array>, operations: readonly DiskOperation[]): void {

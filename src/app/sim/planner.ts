@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import type { Random } from "../../core/base/index.ts";
 import { type FromPlanner, Planner, type Schedule, type ToPlanner } from "../../core/controller/index.ts";
+import { rememberedMd5 } from "../daemon/index.ts";
 import type { VirtualProcess, VirtualTime } from "./time.ts";
 
-const hash = (text: string): string => createHash("md5").update(text).digest("hex");
+const hash = rememberedMd5();
 
 /** The policy worker: the production planner, a few virtual milliseconds away. */
 export function virtualPlanner(options: {

@@ -9,6 +9,7 @@ import {
   type HardRecord,
   identityToPlain,
   KEYS,
+  keyText,
   type MarkRecord,
   nextChain,
   type PackRecord,
@@ -55,11 +56,11 @@ export class Batch {
   }
 
   #put(key: Uint8Array, value: unknown): void {
-    this.#operations.set(Buffer.from(key).toString("latin1"), { kind: "put", key, value: seal(key, value) });
+    this.#operations.set(keyText(key), { kind: "put", key, value: seal(key, value) });
   }
 
   #delete(key: Uint8Array): void {
-    this.#operations.set(Buffer.from(key).toString("latin1"), { kind: "delete", key });
+    this.#operations.set(keyText(key), { kind: "delete", key });
   }
 
   #packsEnd(): LogIndex {

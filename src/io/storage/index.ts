@@ -3,7 +3,7 @@ export { checkFileSystem, createStoreDirectory, openStoreDirectory, type StoreDi
 export { type DiskOperation, type DiskRange, type DiskRecord, type KeyValueDisk, SLOT_BYTES, type SlotFile } from "./disk.ts";
 export { StoreError, type StoreErrorCode } from "./errors.ts";
 export { openLevelDisk } from "./level-disk.ts";
-export { CHAIN_BYTES, KEYS, STORE_FORMAT } from "./records.ts";
+export { CHAIN_BYTES, KEYS, keyText, STORE_FORMAT } from "./records.ts";
 export { openSlotFile } from "./slot-file.ts";
 export {
   createRaftStore,

@@ -52,6 +52,11 @@ export const LOG_RANGE = { from: new Uint8Array([LOG_PREFIX]), to: new Uint8Arra
 export const CHUNK_RANGE = { from: new Uint8Array([CHUNK_PREFIX]), to: new Uint8Array([CHUNK_PREFIX + 1]) } as const;
 export const chunkRange = (generation: number) => ({ from: chunkKey(generation, 0), to: chunkKey(generation + 1, 0) });
 
+/** A key as text, one character a byte: such texts are equal, and sort, as their keys do. */
+export function keyText(key: Uint8Array): string {
+  return String.fromCharCode.apply(null, key as unknown as number[]);
+}
+
 /** Number after the prefix of a pack or chunk key; null for a key that has another length (a flipped byte). */
 export function keyNumber(key: Uint8Array, at: 0 | 1, count: 1 | 2): number | null {
   if (key.length !== 1 + 8 * count) return null;
