@@ -32,7 +32,8 @@ export class VirtualNetwork {
   readonly #deliver: (from: MemberId, to: MemberId, message: Message<Proposal>) => void;
   /** How many cuts lie on a wire of a ring. */
   readonly #cuts = new Map<string, number>();
-  readonly #pairs = new Map<string, Pair>();
+  /** By sender, then by receiver. */
+  readonly #pairs = new Map<MemberId, Map<MemberId, Pair>>();
   sent = 0;
 
   constructor(time: VirtualTime, random: Random, deliver: (from: MemberId, to: MemberId, message: Message<Proposal>) => void, rings = 1) {
@@ -80,11 +81,15 @@ export class VirtualNetwork {
   }
 
   #pair(from: MemberId, to: MemberId): Pair {
-    const key = `${from}>${to}`;
-    let pair = this.#pairs.get(key);
+    let ofSender = this.#pairs.get(from);
+    if (ofSender === undefined) {
+      ofSender = new Map();
+      this.#pairs.set(from, ofSender);
+    }
+    let pair = ofSender.get(to);
     if (pair === undefined) {
       pair = { ring: 0, movesAtMs: null, lastAtMs: 0 };
-      this.#pairs.set(key, pair);
+      ofSender.set(to, pair);
     }
     return pair;
   }

@@ -6,6 +6,7 @@ import { bootstrap, type Entry, type Message, type ReadOutcome } from "../../cor
 import { exited } from "./agents.ts";
 import { type CoreSetup, type HostEvents, VirtualHost } from "./host.ts";
 import { type AppliedCommand, type Invariant, Violation } from "./invariant.ts";
+import { type Listeners, listenersOf } from "./listeners.ts";
 import { VirtualNetwork } from "./network.ts";
 import type { MemberPlan, RunPlan } from "./plan.ts";
 import { coreFaults, type SeededFault } from "./seeded-faults.ts";
@@ -52,6 +53,7 @@ export class World {
   /** When an operator last asked for other votes or members. */
   changeAskedMs = Number.NEGATIVE_INFINITY;
   readonly #options: WorldOptions;
+  readonly #listeners: Listeners;
   readonly #byMember = new Map<number, VirtualHost>();
   readonly #answers = new Map<number, (answer: Answer) => void>();
   /** Indexes of the commands that changed something. */
@@ -72,6 +74,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    this.#listeners = listenersOf(options.invariants);
     this.plan = options.plan;
     this.trace = options.trace;
     this.random = seededRandom(options.plan.seed);
@@ -200,7 +203,7 @@ export class World {
       if (this.#violation !== null) throw this.#violation;
       if (this.#crash !== null) throw new Violation("CRASH", `${this.#crash.host}: ${describe(this.#crash.error)}`);
       if (what === null) return;
-      for (const invariant of this.#options.invariants) invariant.after?.(this, this.#touched);
+      for (const look of this.#listeners.after) look(this, this.#touched);
       this.#touched.clear();
     }
   }
@@ -260,30 +263,34 @@ export class World {
   }
 
   #events(): HostEvents {
-    const each = (tell: (invariant: Invariant) => void): void => {
-      for (const invariant of this.#options.invariants) tell(invariant);
-    };
+    const listeners = this.#listeners;
     return {
       onTouched: (host) => this.#touched.add(host),
       onPromise: () => {
         this.#unsettled = true;
       },
       send: (from, to, message) => {
-        each((invariant) => invariant.onSend?.(this, from, to, message));
+        for (const hear of listeners.onSend) hear(this, from, to, message);
         this.network.send(from.member, to, message);
       },
       onEntries: (host, entries) => this.#observe(host, entries),
-      onSave: (host, write) => each((invariant) => invariant.onSave?.(this, host, write)),
+      onSave: (host, write) => {
+        for (const hear of listeners.onSave) hear(this, host, write);
+      },
       onRestored: (host, facts) => {
         this.trace.add(this.time.nowMs, host.name, `daemon up: ${facts.finding}, term ${facts.term}, log to ${facts.last}`);
-        each((invariant) => invariant.onRestored?.(this, host, facts));
+        for (const hear of listeners.onRestored) hear(this, host, facts);
         this.#tellLinks(host, "up");
       },
-      onDeliver: (host, from, message) => each((invariant) => invariant.onDeliver?.(this, host, from, message)),
-      onStored: (host, write) => each((invariant) => invariant.onStored?.(this, host, write)),
+      onDeliver: (host, from, message) => {
+        for (const hear of listeners.onDeliver) hear(this, host, from, message);
+      },
+      onStored: (host, write) => {
+        for (const hear of listeners.onStored) hear(this, host, write);
+      },
       onSnapshot: (host, meta, bytes) => {
         this.trace.add(this.time.nowMs, host.name, `snapshot at ${meta.last.index}, ${bytes.length} bytes`);
-        each((invariant) => invariant.onSnapshot?.(this, host, meta, bytes));
+        for (const hear of listeners.onSnapshot) hear(this, host, meta, bytes);
       },
       onReads: (_, reads) => {
         for (const read of reads) {
@@ -292,10 +299,12 @@ export class World {
           then?.(read);
         }
       },
-      onEnd: (host, key, action, outcome) => each((invariant) => invariant.onEnd?.(this, host, key, action, outcome)),
+      onEnd: (host, key, action, outcome) => {
+        for (const hear of listeners.onEnd) hear(this, host, key, action, outcome);
+      },
       onPromoted: (host, resource, promoted) => {
         this.trace.add(this.time.nowMs, host.name, `${resource} ${promoted ? "promoted" : "demoted"}`);
-        each((invariant) => invariant.onPromoted?.(this, host, resource, promoted));
+        for (const hear of listeners.onPromoted) hear(this, host, resource, promoted);
       },
       onAmnesia: (host, reasons) => {
         this.trace.add(this.time.nowMs, host.name, `memory lost: ${reasons.join("; ")}`);
@@ -308,12 +317,12 @@ export class World {
       },
       onService: (host, resource, active) => {
         this.trace.add(this.time.nowMs, host.name, `${resource} ${active ? "active" : "stopped"}`);
-        each((invariant) => invariant.onService?.(this, host, resource, active));
+        for (const hear of listeners.onService) hear(this, host, resource, active);
       },
       onSpawn: (host, key, action, origin) => {
         const { resource, operation, agentClass, target } = action;
         if (operation !== "monitor") this.trace.add(this.time.nowMs, host.name, `${operation} ${resource} (${key})`);
-        each((invariant) => invariant.onSpawn?.(this, host, { key, resource, operation, agentClass, target, origin }));
+        for (const hear of listeners.onSpawn) hear(this, host, { key, resource, operation, agentClass, target, origin });
       },
       onAnswer: (_, id, answer) => {
         const then = this.#answers.get(id);
@@ -487,7 +496,7 @@ export class World {
     this.#keep();
     if (result.ok) this.changed.add(index);
     const applied: AppliedCommand = { index, command: proposal.command, ok: result.ok, origin: proposal.origin, result, before };
-    for (const invariant of this.#options.invariants) invariant.onApplied?.(this, applied);
+    for (const hear of this.#listeners.onApplied) hear(this, applied);
     if (this.#options.seededFault === "fence-wait-skipped" && result.ok && proposal.command.kind === "node.lost")
       this.#skipWait(proposal.command);
   }

@@ -8,7 +8,8 @@ const MEMORY_MS = 20_000;
  * why: it was lost, a stop on it failed, or an operator asked. What was heard is counted at the ears, not from what the core says.
  */
 export function noNeedlessFence(): Invariant {
-  const heard = new Map<string, number>();
+  /** When each observer heard each member last. */
+  const heard = new Map<number, Map<number, number>>();
   /** Per member the end of the last silence of F or longer at any other one. */
   const silentAt = new Map<number, number>();
   const reasons = new Map<string, string>();
@@ -16,15 +17,19 @@ export function noNeedlessFence(): Invariant {
     id: "H8",
     rule: "no fencing of a node that a quorum hears and that reports no failed stop",
     onDeliver: (world, host, from) => {
-      const key = `${host.member}<${from}`;
+      let ears = heard.get(host.member);
+      if (ears === undefined) {
+        ears = new Map();
+        heard.set(host.member, ears);
+      }
       const nowMs = world.time.nowMs;
-      if (nowMs - (heard.get(key) ?? nowMs) >= shortest(world.plan.nodeLossMs)) silentAt.set(from, nowMs);
-      heard.set(key, nowMs);
+      if (nowMs - (ears.get(from) ?? nowMs) >= shortest(world.plan.nodeLossMs)) silentAt.set(from, nowMs);
+      ears.set(from, nowMs);
     },
     // Nobody has heard a member before its first word: an observer that just began, or a member that has just begun.
     onRestored: (world, host) => {
       silentAt.set(host.member, world.time.nowMs);
-      for (const { member } of world.hosts) heard.delete(`${host.member}<${member}`);
+      for (const { member } of world.hosts) heard.get(host.member)?.delete(member);
     },
     onApplied: (world, { command, ok, before }) => {
       if (!ok) return;
@@ -33,7 +38,7 @@ export function noNeedlessFence(): Invariant {
         reasons.set(name, "lost");
         const nowMs = world.time.nowMs;
         const silent = world.hosts.some(({ member }) => {
-          const at = heard.get(`${member}<${command.memberId}`);
+          const at = heard.get(member)?.get(command.memberId);
           return member !== command.memberId && (at === undefined || nowMs - at >= shortest(world.plan.nodeLossMs));
         });
         if (!silent && nowMs - (silentAt.get(command.memberId) ?? Number.NEGATIVE_INFINITY) > MEMORY_MS)
