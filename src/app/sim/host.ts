@@ -2,15 +2,7 @@ import { type Incarnation, incarnation, type MemberId, type Random, seededRandom
 import { emptyState, type Proposal } from "../../core/cib/index.ts";
 import type { NodeEvent, Schedule, ToPlanner } from "../../core/controller/index.ts";
 import type { AgentAction, AgentOutcome, FromGuardian } from "../../core/ports/index.ts";
-import {
-  type Configuration,
-  type Entry,
-  emptyConfiguration,
-  type Message,
-  type ReadOutcome,
-  type SnapshotMeta,
-  type Timing,
-} from "../../core/raft/index.ts";
+import type { Configuration, Entry, Message, ReadOutcome, SnapshotMeta, Timing } from "../../core/raft/index.ts";
 import { createRaftStore, openRaftStore, type RaftStore, StoreError, type StoreWrite } from "../../io/storage/index.ts";
 import { createNodeShell, type NodeShell, proposalCodec, sizeOfProposal, snapshotCodec, WatchHub } from "../daemon/index.ts";
 import { VirtualServices } from "./agents.ts";
@@ -21,6 +13,7 @@ import { virtualPlanner } from "./planner.ts";
 import { type CoreChoice, probedRaft } from "./probe.ts";
 import type { SeededFault } from "./seeded-faults.ts";
 import { HostClock, VirtualProcess, type VirtualTime } from "./time.ts";
+import { watchedStore } from "./watched-store.ts";
 
 export const CLUSTER_ID = "00000000000000aa";
 
@@ -350,26 +343,15 @@ export class VirtualHost {
 
   #watched(store: RaftStore<Proposal>): RaftStore<Proposal> {
     const { seededFault, events } = this.#options;
-    return {
-      ...bound(store, events.onPromise),
-      identity: store.identity,
-      save: (write) => {
-        const kept =
-          seededFault === "vote-not-persisted" && write.hard !== null ? { ...write, hard: { ...write.hard, vote: null } } : write;
+    return watchedStore(store, seededFault, {
+      onPromise: events.onPromise,
+      onSave: (write) => {
         events.onSave(this, write);
         if (seededFault === "uncommitted-intent") this.#runUncommitted(write);
-        const saved = store.save(kept).then(() => events.onStored(this, write));
-        if (seededFault !== "ack-before-sync") return saved;
-        void saved.catch(() => {});
-        return Promise.resolve();
       },
-      takeSnapshot: (meta, bytes) => {
-        events.onPromise();
-        const poor = seededFault === "snapshot-without-configuration" ? { ...meta, configuration: emptyConfiguration() } : meta;
-        events.onSnapshot(this, poor, bytes);
-        return store.takeSnapshot(poor, bytes);
-      },
-    };
+      onStored: (write) => events.onStored(this, write),
+      onSnapshot: (meta, bytes) => events.onSnapshot(this, meta, bytes),
+    });
   }
 
   #adapters(process: VirtualProcess, store: RaftStore<Proposal>): Parameters<typeof createNodeShell>[1] {
@@ -482,23 +464,4 @@ export class VirtualHost {
       guardian?.say(this.#link, { ...old, key: `${old.key}`, origin: { ...old.origin, incarnation: this.incarnation } });
     });
   }
-}
-
-/** The store's methods as plain functions: it has private fields, so a spread alone would lose its `this`. */
-function bound(store: RaftStore<Proposal>, onPromise: () => void): Omit<RaftStore<Proposal>, "identity" | "save" | "takeSnapshot"> {
-  const told = <T>(work: Promise<T>): Promise<T> => {
-    onPromise();
-    return work;
-  };
-  return {
-    keepChunks: (chunks) => told(store.keepChunks(chunks)),
-    verifySnapshot: (meta) => told(store.verifySnapshot(meta)),
-    loadSnapshot: () => told(store.loadSnapshot()),
-    compact: (to) => told(store.compact(to)),
-    readSnapshot: (last, offset, length) => told(store.readSnapshot(last, offset, length)),
-    snapshot: () => store.snapshot(),
-    oldestWriteAgeMs: () => store.oldestWriteAgeMs(),
-    stats: () => store.stats(),
-    close: () => told(store.close()),
-  };
 }

@@ -1,16 +1,15 @@
 import { type MemberId, memberId, type Random, seededRandom } from "../../core/base/index.ts";
-import { apply, applyEmpty, type CibState, type Command, emptyState, type Proposal } from "../../core/cib/index.ts";
+import type { CibState, Command, Proposal } from "../../core/cib/index.ts";
 import type { Schedule } from "../../core/controller/index.ts";
-import type { AgentAction, AgentOutcome } from "../../core/ports/index.ts";
 import { bootstrap, type Entry, type Message, type ReadOutcome } from "../../core/raft/index.ts";
-import { exited } from "./agents.ts";
+import { beginFencing, type FenceWeather } from "./fence-devices.ts";
 import { type CoreSetup, type HostEvents, VirtualHost } from "./host.ts";
 import { type AppliedCommand, type Invariant, Violation } from "./invariant.ts";
 import { type Listeners, listenersOf } from "./listeners.ts";
 import { VirtualNetwork } from "./network.ts";
 import type { MemberPlan, RunPlan } from "./plan.ts";
+import { Replica } from "./replica.ts";
 import { coreFaults, type SeededFault } from "./seeded-faults.ts";
-import { textOf } from "./text-of.ts";
 import { VirtualTime } from "./time.ts";
 import type { Trace } from "./trace.ts";
 
@@ -25,15 +24,10 @@ export type WorldOptions = {
 
 export type Answer = { readonly result: unknown } | { readonly error: { readonly code: string } };
 
-/** How fence devices behave, for one action. */
-export type FenceWeather = { readonly fails: number; readonly hangs: number; readonly silent: number; readonly takesMs: number };
-
 /** A request that nobody answers within this virtual time is given up, milliseconds. */
 const ANSWER_MS = 30_000;
 /** A joining that nobody answers within this time begins anew, milliseconds. */
 const JOIN_AGAIN_MS = 20_000;
-/** States of the past that are kept, to hold snapshots against them. */
-const STATES_KEPT = 2_048;
 
 /** The virtual machines, what connects them, and everything the invariants look at. */
 export class World {
@@ -56,13 +50,8 @@ export class World {
   readonly #listeners: Listeners;
   readonly #byMember = new Map<number, VirtualHost>();
   readonly #answers = new Map<number, (answer: Answer) => void>();
-  /** Indexes of the commands that changed something. */
-  readonly changed = new Set<number>();
-  readonly #states = new Map<number, CibState>();
   readonly #reads = new Map<number, (outcome: ReadOutcome) => void>();
-  readonly #proposals = new Map<number, string>();
-  readonly #waiting = new Map<number, Proposal | null>();
-  #replica: CibState = emptyState();
+  readonly #log = new Replica((applied) => this.#applied(applied));
   #nextRequest = 1;
   #violation: Violation | null = null;
   /** Hosts that are about to be joined anew. */
@@ -85,7 +74,12 @@ export class World {
 
   /** The committed state as the log gives it. */
   get replica(): CibState {
-    return this.#replica;
+    return this.#log.state;
+  }
+
+  /** Indexes of the commands that changed something. */
+  get changed(): ReadonlySet<number> {
+    return this.#log.changed;
   }
 
   nameOf(member: MemberId): string {
@@ -107,7 +101,7 @@ export class World {
 
   /** The committed state at an index, while it is kept; undefined: not there yet, or long ago. */
   stateAt(index: number): CibState | undefined {
-    return this.#states.get(index);
+    return this.#log.stateAt(index);
   }
 
   leader(): VirtualHost | null {
@@ -217,10 +211,10 @@ export class World {
 
   /** Where everybody stands, for a report. */
   summary(): string {
-    const { settled: done, changedAt, intents, fencing } = this.#replica;
+    const { settled: done, changedAt, intents, fencing } = this.replica;
     const rows = this.hosts.map(({ name, shell, services }) => {
       const raft = shell?.core.raftStatus;
-      const membership = this.#replica.nodes.get(name)?.membership;
+      const membership = this.replica.nodes.get(name)?.membership;
       const doubts = [raft?.recovering === true ? " recovering" : "", raft?.removed === true ? " removed" : ""].join("");
       const place = `${raft?.role ?? "down"}${doubts} term ${raft?.term} log to ${raft?.last.index} applied ${shell?.core.state.index}`;
       return `${name}: ${place} ${membership} runs ${[...services.active].join("+")}`;
@@ -333,7 +327,7 @@ export class World {
         if (error instanceof Violation) this.#violation ??= error;
         else this.#crash ??= { host: host.name, error };
       },
-      fence: (by, action) => this.#fence(by, action),
+      fence: (by, action) => beginFencing(this, by, action),
       onReset: (host, reason) => {
         this.trace.add(this.time.nowMs, host.name, `resets itself: ${reason}`);
         this.time.after(1, "reset", () => this.powerCycle(host, 2_000 + this.random.below(8_000)));
@@ -439,72 +433,16 @@ export class World {
     if (host?.member === to) host.deliver({ kind: "message", from, message });
   }
 
-  #fence(by: VirtualHost, action: AgentAction): { readonly takesMs: number; readonly end: () => AgentOutcome } {
-    const { fails, hangs, silent, takesMs } = this.fenceWeather;
-    const target = this.hosts.find(({ name }) => name === action.target);
-    if (action.operation === "monitor" || target === undefined) return { takesMs: 10, end: () => exited(0) };
-    const draw = this.random.fraction();
-    this.trace.add(this.time.nowMs, by.name, `fences ${target.name}`);
-    if (draw < hangs) return { takesMs: 600_000, end: () => exited(0) };
-    if (draw < hangs + fails) return { takesMs, end: () => exited(1) };
-    const act = (): void => this.powerCycle(target, 1_000 + this.random.below(4_000));
-    // A device may act and then not say so.
-    if (draw < hangs + fails + silent) {
-      this.time.after(takesMs, "fence", act);
-      return { takesMs: 600_000, end: () => exited(0) };
-    }
-    return {
-      takesMs,
-      end: () => {
-        act();
-        return exited(0);
-      },
-    };
-  }
-
-  /** Keeps the world's own replica of the log, and holds everybody's entries against the first one seen. */
+  /** Holds everybody's entries against the first one seen. */
   #observe(host: VirtualHost, entries: readonly Entry<Proposal>[]): void {
-    for (const entry of entries) {
-      const { index } = entry;
-      const proposal = entry.kind === "data" ? entry.data : null;
-      const text = proposal === null ? "null" : textOf(proposal);
-      const known = this.#proposals.get(index);
-      if (known === undefined) {
-        this.#proposals.set(index, text);
-        this.#waiting.set(index, proposal);
-      } else if (known !== text) this.violated("S5", `${host.name} applies another entry ${index} than the first that did`);
-    }
-    for (;;) {
-      const index = this.#replica.index + 1;
-      if (!this.#waiting.has(index)) return;
-      const proposal = this.#waiting.get(index) ?? null;
-      this.#waiting.delete(index);
-      this.#applyOne(index, proposal);
-    }
+    const other = this.#log.observe(entries);
+    if (other !== null) this.violated("S5", `${host.name} applies another entry ${other} than the first that did`);
   }
 
-  #applyOne(index: number, proposal: Proposal | null): void {
-    const at = index as CibState["index"];
-    if (proposal === null) {
-      this.#replica = applyEmpty(this.#replica, at);
-      this.#keep();
-      return;
-    }
-    const before = this.#replica;
-    const { state, result } = apply(before, at, proposal);
-    this.#replica = state;
-    this.#keep();
-    if (result.ok) this.changed.add(index);
-    const applied: AppliedCommand = { index, command: proposal.command, ok: result.ok, origin: proposal.origin, result, before };
+  #applied(applied: AppliedCommand): void {
     for (const hear of this.#listeners.onApplied) hear(this, applied);
-    if (this.#options.seededFault === "fence-wait-skipped" && result.ok && proposal.command.kind === "node.lost")
-      this.#skipWait(proposal.command);
-  }
-
-  #keep(): void {
-    const { index } = this.#replica;
-    this.#states.set(index, this.#replica);
-    this.#states.delete(index - STATES_KEPT);
+    const { ok, command } = applied;
+    if (this.#options.seededFault === "fence-wait-skipped" && ok && command.kind === "node.lost") this.#skipWait(command);
   }
 
   /** Seeded fault: whoever leads calls a lost node fenced at once. */
@@ -535,7 +473,7 @@ export class World {
   }
 
   #allOnline(): boolean {
-    return this.hosts.every((host) => this.#replica.nodes.get(host.name)?.membership === "online");
+    return this.hosts.every((host) => this.replica.nodes.get(host.name)?.membership === "online");
   }
 
   /** Runs the world while a piece of asynchronous set-up is under way. */
