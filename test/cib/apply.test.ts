@@ -219,6 +219,18 @@ describe("intents and results", () => {
     assert.equal(log.state.nodes.get("n1")?.lastCallId, 1);
   });
 
+  test("a failing monitor counts once, although its report outlived the leader that was asked first", () => {
+    const log = started();
+    const monitor = { ...start(log), task: "monitor", intervalMs: 1000 };
+    log.run(commitIntents(log, { ...monitor, action: { ...monitor.action, operation: "monitor", intervalMs: 1000 } }));
+    const failed = result(log, 7);
+    log.run(result(log, 0), failed);
+    const changedAt = log.state.changedAt;
+    log.run(failed);
+    assert.equal(log.state.nodes.get("n1")?.attributes.get("fail-count-web#monitor_1000"), "1");
+    assert.equal(log.state.changedAt, changedAt);
+  });
+
   test("a failed start may have started: it counts as active until something proves the contrary", () => {
     const log = new Log().run(...created);
     log.run(commitIntents(log, start(log)));

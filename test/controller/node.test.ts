@@ -274,6 +274,24 @@ test("a monitor that fails is recorded once and voids the plan", () => {
   assert.equal(leader.core.state.nodes.get("n1")?.attributes.get("fail-count-web#monitor_1000"), "1");
 });
 
+test("an action that the guardian ended is no failure: it is carried out anew", () => {
+  const cluster = MiniCluster.formed({ schedule, agents: () => ({ outcome: exited(0), tookMs: 500 }) }, ["n1", "n2", "n3"]);
+  const n1 = cluster.nodes.get("n1");
+  assert.ok(n1);
+  n1.request("config.commit", { edits: [{ section: "resources", id: "web", before: null, after: WEB }] });
+  const intent = () => [...n1.core.state.intents.values()].find(({ task }) => task === "start");
+  cluster.until("web is being started", 10_000, () => n1.running.size > 0 && intent() !== undefined);
+  const begun = intent();
+  assert.ok(begun);
+  const { key, action } = begun;
+  const ended = { origin: null, action, outcome: { kind: "cancelled" }, startedAtMs: 0, finishedAtMs: 0 } as const;
+  n1.deliver({ kind: "guardian", message: { kind: "result", key, ...ended } });
+  cluster.run(200);
+  assert.equal(intent()?.key, key);
+  assert.equal(n1.core.state.nodes.get("n1")?.attributes.get("fail-count-web#start_0"), undefined);
+  cluster.until("web runs", 10_000, () => n1.core.state.nodes.get("n1")?.history.get("web")?.active === true);
+});
+
 test("a conflicting edit is refused with the object's name", () => {
   const cluster = withWeb();
   const leader = cluster.leader();

@@ -3,7 +3,15 @@ import { findMember } from "./apply-node.ts";
 import type { CancelDraft, Command, IntentDraft, OperationResult } from "./commands.ts";
 import { isFailure, outcomeOfIntent, outcomeOfRecurring, recordOperation, recurringKey } from "./history.ts";
 import { accepted, type Change, refused, withNode } from "./outcome.ts";
-import { type CibState, HISTORY_MAX, INTENTS_MAX, type Intent, type NodeStatus } from "./state.ts";
+import {
+  type CibState,
+  HISTORY_MAX,
+  INTENTS_MAX,
+  type Intent,
+  type NodeStatus,
+  type RecurringOperation,
+  type ResourceHistory,
+} from "./state.ts";
 
 type Of<K extends Command["kind"]> = Extract<Command, { kind: K }>;
 
@@ -88,7 +96,7 @@ function cancelRecurring(state: CibState, cancel: CancelDraft): CibState {
 
 /**
  * Records the results of one tick of a node. Repeats are harmless: an intent is answered once, and a recurring
- * operation only counts while it is in force. An unexpected outcome voids plans; an expected one does not.
+ * operation only counts while it is in force and tells something new. An unexpected outcome voids plans; an expected one does not.
  */
 export function applyResults(state: CibState, command: Of<"results.record">): Change {
   const node = findMember(state, command.memberId);
@@ -120,9 +128,16 @@ function recordOne(state: CibState, node: NodeStatus, result: OperationResult): 
   for (const history of node.history.values()) {
     for (const recurring of history.recurring.values()) {
       if (recurring.key !== result.key) continue;
+      // Only changes are told, so an equal one is the same one again: its proposal outlived the leader that was asked first.
+      if (isRecorded(history, recurring, result)) return null;
       const outcome = outcomeOfRecurring(history.resource, recurring);
       return { state: withNode(state, recordOperation(node, outcome, result, state.clockMs)), unexpected: true };
     }
   }
   return null;
+}
+
+function isRecorded(history: ResourceHistory, { task, intervalMs }: RecurringOperation, result: OperationResult): boolean {
+  const record = history.operations.get(`${history.resource}_${task}_${intervalMs}`);
+  return record?.rc === result.rc && record.status === result.status && record.exitReason === result.exitReason;
 }

@@ -3,7 +3,7 @@ import type { Intent, NodeStatus, OperationResult, RunningAttempt } from "../cib
 import { FEATURE_LEVEL_MAX } from "../cib/index.ts";
 import type { ActionResult, FromGuardian } from "../ports/index.ts";
 import { type Host, refusalOf, stampMs } from "./host.ts";
-import { resultOf } from "./outcomes.ts";
+import { interrupted, resultOf } from "./outcomes.ts";
 import { Recurring } from "./recurring.ts";
 import { planSignature, stopPlanOf } from "./stop-plan.ts";
 import { GREETINGS_PER_BOOT, type GuardianFacts, type NodeOptions, PROPOSAL_TIMEOUT_MS, RESULTS_BATCH_MAX, RETRY_MS } from "./types.ts";
@@ -163,15 +163,8 @@ export class Member {
       return;
     }
     const covered = this.#isCovered(result.action.resource);
-    const outcome = resultOf(result.key, result.outcome, covered) ?? {
-      key: result.key,
-      rc: 1,
-      status: 4 as const,
-      exitReason: "the action was cancelled",
-      execTimeMs: 0,
-      covered,
-    };
-    this.#results.set(result.key, outcome);
+    const outcome = resultOf(result.key, result.outcome, covered) ?? interrupted(result, covered);
+    if (outcome !== null) this.#results.set(result.key, outcome);
   }
 
   #isCovered(resource: string): boolean {

@@ -1,5 +1,5 @@
 import type { OperationResult, OperationStatus } from "../cib/index.ts";
-import type { AgentOutcome } from "../ports/index.ts";
+import type { ActionResult, AgentOutcome } from "../ports/index.ts";
 
 /** What an agent's end means as an operation result (policy/status.md 13.5). Null: cancelled, nothing is known. */
 export function resultOf(key: string, outcome: AgentOutcome, covered: boolean): OperationResult | null {
@@ -22,3 +22,12 @@ const NOT_STARTED: Readonly<Record<Extract<AgentOutcome, { kind: "not-started" }
   AGENT_NOT_PERMITTED: [4, 4],
   AGENT_BAD_REQUEST: [2, 4],
 };
+
+/**
+ * The guardian ends actions when its deadline has passed, also some that never ran. That is no failure of the resource (H9):
+ * the walk's end ends the intent, or it is carried out anew. What an interrupted migration did is unknown.
+ */
+export function interrupted({ key, action }: ActionResult, covered: boolean): OperationResult | null {
+  if (action.operation !== "migrate_to" && action.operation !== "migrate_from") return null;
+  return { key, rc: 1, status: 4, exitReason: "the migration was cancelled", execTimeMs: 0, covered };
+}
