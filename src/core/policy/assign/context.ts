@@ -2,6 +2,7 @@ import { QuorateError } from "../../base/index.ts";
 import type { Model } from "../model.ts";
 import type { Colocation } from "../model-constraints.ts";
 import type { PolicyNode } from "../model-node.ts";
+import { primitivesOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import type { NodeTable } from "../node-table.ts";
 
@@ -74,6 +75,17 @@ export function assignedNode(resource: Resource): PolicyNode | null {
     if (node !== null) return node;
   }
   return null;
+}
+
+/** The node of everything below that has one; null if that is nothing, or on several nodes (11.5, unmanaged members). */
+export function singleNode(resource: Resource): PolicyNode | null {
+  let single: PolicyNode | null = null;
+  for (const { node } of primitivesOf(resource)) {
+    if (node === null || node === single) continue;
+    if (single !== null) return null;
+    single = node;
+  }
+  return single;
 }
 
 /** Assigned: all of its primitives have been processed. */

@@ -4,7 +4,7 @@ import { currentNodeOf, currentRole, primitivesOf, topOf } from "../model-querie
 import type { Resource } from "../model-resource.ts";
 import { MINUS_INFINITY, ROLE, type Role } from "../model-values.ts";
 import { parseScore } from "../unpack/index.ts";
-import { type Assignment, assignedNode, countersOf } from "./context.ts";
+import { type Assignment, countersOf, singleNode } from "./context.ts";
 import { applyColocation, nextRole } from "./effect.ts";
 import { compareInstances } from "./instances.ts";
 import { dependedOnByOf, dependsOnOf } from "./lists.ts";
@@ -100,7 +100,7 @@ function rate(assignment: Assignment, clone: Resource, instance: Resource): void
     if (primitive !== instance) primitive.rating = primitive.priority;
   }
   instance.rating = Math.max(instance.priority, instance.promotionPriority);
-  const node = assignedNode(instance);
+  const node = singleNode(instance);
   if (node === null) return;
   const next = nextRole(instance);
   switch (next) {
@@ -134,7 +134,7 @@ function addLocations(holder: Resource, instance: Resource, node: PolicyNode): v
 function rankNodes(assignment: Assignment, clone: Resource, instances: readonly Resource[]): void {
   const { table } = clone;
   for (const instance of instances) {
-    const node = assignedNode(instance);
+    const node = singleNode(instance);
     if (node !== null && instance.rating >= 0) table.add(node.index, instance.rating, { kind: "rating", through: instance.id });
   }
   for (const constraint of dependedOnByOf(assignment, clone)) {
@@ -151,7 +151,7 @@ function rankNodes(assignment: Assignment, clone: Resource, instances: readonly 
 
 function finalRating(clone: Resource, instance: Resource): Score {
   if (!instance.managed && nextRole(instance) === ROLE.promoted) return INFINITY_SCORE;
-  const node = assignedNode(instance);
+  const node = singleNode(instance);
   if (node === null) return MINUS_INFINITY;
   return instance.rating < 0 ? instance.rating : clone.table.get(node.index);
 }
@@ -167,24 +167,24 @@ function promoteBest(assignment: Assignment, clone: Resource, sorted: readonly R
   const { model } = assignment;
   let promoted = 0;
   for (const instance of sorted) {
-    const node = assignedNode(instance);
+    const node = singleNode(instance);
     if (model.want.scores === true) model.promotions.push({ instance, node, score: instance.finalRating });
     const wanted = instance.finalRating >= 0 && (!clone.managed || promoted < clone.promotedMax);
     if (wanted && node !== null && mayPromote(assignment, clone, instance)) {
       countersOf(assignment, clone)[node.index]!++;
       promoted++;
       setNextRole(instance, ROLE.promoted);
-    } else setNextRole(instance, node === null ? ROLE.stopped : ROLE.unpromoted);
+    } else setNextRole(instance, ROLE.unpromoted);
   }
 }
 
-/** Fills in the next role of every primitive of an instance. */
+/** Fills in the next role of every primitive of an instance; one without node is not unpromoted but stopped. */
 function setNextRole(instance: Resource, role: Role): void {
   for (const primitive of primitivesOf(instance)) {
     primitive.willPromote = role === ROLE.promoted;
     if (role === ROLE.promoted) {
       if (primitive.nextRole <= ROLE.started && primitive.nextRole !== ROLE.stopped) primitive.nextRole = role;
-    } else if (primitive.nextRole !== ROLE.stopped) primitive.nextRole = role;
+    } else if (primitive.nextRole !== ROLE.stopped) primitive.nextRole = primitive.node === null ? ROLE.stopped : role;
   }
 }
 
@@ -198,7 +198,7 @@ function mayPromote(assignment: Assignment, clone: Resource, instance: Resource)
 }
 
 function nodeQualifies(assignment: Assignment, clone: Resource, resource: Resource, priority: Score): boolean {
-  const node = assignedNode(resource);
+  const node = singleNode(resource);
   if (node === null) return false;
   const managed = [...primitivesOf(resource)].every((primitive) => primitive.managed);
   if (!managed) return currentRole(resource) === ROLE.promoted && clone.table.has(node.index);
