@@ -9,6 +9,8 @@ import { apiConnection } from "./load.ts";
 const SAMPLES = 20;
 const CONNECTIONS = 16;
 const HEAP_ANSWER_MS = 30_000;
+/** The log in memory grows to this and is cut, again and again; with the default of 8 MiB that wave would hide a slope. */
+const SNAPSHOT_LOG_BYTES = 1024 * 1024;
 
 /** Memory of a process as the kernel counts it, MiB; `peakMiB` is the highest resident size so far. */
 export function memoryOf(pid: number): { readonly pssMiB: number; readonly rssMiB: number; readonly peakMiB: number } {
@@ -43,7 +45,7 @@ export async function benchMemory(
   mkdirSync(directory);
   const cluster = await DemoCluster.create(directory, 3);
   try {
-    await probedHeaps(directory, () => cluster.form("memory"));
+    await probedHeaps(directory, () => cluster.form("memory", { snapshotLogBytes: SNAPSHOT_LOG_BYTES }));
     const leader = await leaderOf(cluster);
     const pids = daemonsOf(cluster);
     const rows = pids.map((pid, at) => ({ pid, role: cluster.nodes[at] === leader ? ("leader" as const) : ("follower" as const) }));

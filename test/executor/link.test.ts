@@ -217,17 +217,24 @@ describe("the link to the guardian", () => {
     await events.next();
     const base = monotonicMs() + 60_000;
     link.deadline(term(1), base);
-    link.deadline(term(1), base + 50);
-    link.deadline(term(1), base + 250);
-    link.deadline(term(2), base + 260);
+    link.deadline(term(1), base + 400);
+    link.deadline(term(1), base + 550);
+    link.deadline(term(2), base + 560);
     link.deadline(term(1), base + 9_999);
+    // A near one by a tenth of what is left.
+    const near = monotonicMs() + 4_000;
+    link.deadline(term(3), near);
+    link.deadline(term(3), near + 100);
+    link.deadline(term(3), near + 450);
     link.run(request("end"));
-    const heard = await guardian.heard.of(5);
+    const heard = await guardian.heard.of(7);
     const sent = heard.filter((message) => message.kind === "deadline").map((message) => [message.term, message.atMonotonicMs - base]);
     assert.deepEqual(sent, [
       [1, 0],
-      [1, 250],
-      [2, 260],
+      [1, 550],
+      [2, 560],
+      [3, near - base],
+      [3, near - base + 450],
     ]);
   });
 

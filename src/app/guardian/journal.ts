@@ -146,7 +146,7 @@ function readLines(path: string): Line[] {
 const SLOT_BYTES = 128;
 
 /**
- * Term and deadline, written at every extension (several times a second): two fixed slots in turn, each with its checksum, so
+ * Term and deadline, written at every extension (twice a second): two fixed slots in turn, each with its checksum, so
  * that a write cut short leaves the one before. An older deadline is the safe one.
  */
 export class DeadlineFile {

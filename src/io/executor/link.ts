@@ -20,8 +20,12 @@ const BACKOFF_FIRST_MS = 20;
 const BACKOFF_MAX_MS = 500;
 /** A guardian that accepts but does not welcome within this time is taken for stuck. */
 const WELCOME_TIMEOUT_MS = 5_000;
-/** Smaller extensions of the deadline are held back: an earlier D in the guardian is always safe, and idle links stay quiet. */
-const DEADLINE_STEP_MS = 200;
+/**
+ * Smaller extensions of the deadline are held back: an earlier D in the guardian is always safe, and each one wakes it. At most
+ * so long, and at most this part of the time that is left: a restarted daemon has nearly all of Tself to renew it.
+ */
+const DEADLINE_STEP_MS = 500;
+const DEADLINE_STEP_PART = 1 / 10;
 
 export type RunRequest = {
   readonly key: string;
@@ -130,8 +134,10 @@ class SocketLink implements GuardianLink {
     if (held !== null && (term < held.term || (term === held.term && atMonotonicMs === held.atMonotonicMs))) return;
     this.#deadline = { term, atMonotonicMs };
     const sent = this.#deadlineSent;
-    const worthIt = sent === null || sent.term !== term || Math.abs(atMonotonicMs - sent.atMonotonicMs) >= DEADLINE_STEP_MS;
-    const urgent = sent !== null && sent.atMonotonicMs - monotonicMs() < 2 * DEADLINE_STEP_MS;
+    const nowMs = monotonicMs();
+    const stepMs = Math.min(DEADLINE_STEP_MS, (atMonotonicMs - nowMs) * DEADLINE_STEP_PART);
+    const worthIt = sent === null || sent.term !== term || Math.abs(atMonotonicMs - sent.atMonotonicMs) >= stepMs;
+    const urgent = sent !== null && sent.atMonotonicMs - nowMs < 2 * stepMs;
     if (worthIt || urgent) this.#sendDeadline();
   }
 
