@@ -185,6 +185,8 @@ test("a peer that is refused again and again is told of once, then once a minute
   node.transport.setPeers([{ member: memberId(1), addresses: [one.address] }]);
   // Pauses of 25 to 50 ms, doubling each time: ten refusals take more than ten seconds, five less than two.
   await node.links.until("five rejections", (events) => events.filter((event) => event.kind === "rejected").length >= 5);
+  const loud = node.lines.items.filter((line) => line.level === "warn" || line.level === "error");
+  assert.deepEqual(loud, [], "the refused one leaves it to its program to tell of that, which counts");
   const before = node.links.items.length;
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   assert.ok(node.links.items.length - before <= 4, `${node.links.items.length - before} more in 1.5 s`);

@@ -1,5 +1,5 @@
 import { formatScore } from "../../core/base/index.ts";
-import { attributeOf, childrenOf, type Element, idOf, walk } from "../../core/cib/index.ts";
+import { attributeOf, childrenOf, type Element, idOf, rcMeaning, walk } from "../../core/cib/index.ts";
 import { expectWords, parseArguments } from "./arguments.ts";
 import { requireResource, resourcesWithin } from "./edits.ts";
 import { type Command, CommandError } from "./level.ts";
@@ -8,7 +8,7 @@ import { constraintsOf } from "./resource-edits.ts";
 import { renderResources } from "./status-text.ts";
 import { asRecord, openStore } from "./store.ts";
 import { alignColumns, formatMs, formatTime } from "./text.ts";
-import { allResources, findView, type ResourceView, rcMeaning } from "./view.ts";
+import { allResources, findView, type ResourceView } from "./view.ts";
 import { readView } from "./view-read.ts";
 
 const status: Command = {

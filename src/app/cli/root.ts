@@ -1,4 +1,4 @@
-import { expectWords } from "./arguments.ts";
+import { expectWords, integerOf } from "./arguments.ts";
 import { type Command, CommandError, type Level } from "./level.ts";
 import { asRecord } from "./store.ts";
 
@@ -51,13 +51,16 @@ const watch: Command = {
   help: "print what the cluster decides, as it happens, until interrupted",
   run: async (args, context) => {
     expectWords(args, 0, 1, "watch [INDEX]");
-    const params = args[0] === undefined ? {} : { from: Number(args[0]) };
+    const params = args[0] === undefined ? {} : { from: integerOf(args[0], "INDEX", 0) };
     for await (const { event, index } of await (await context.api()).watch("watch", params)) {
       const facts = asRecord(event);
       const detail = Object.entries(asRecord(facts["facts"])).map(
         ([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
       );
-      context.terminal.out([String(index), String(facts["command"] ?? event.kind), String(facts["summary"] ?? ""), ...detail].join("  "));
+      const at = typeof facts["atMs"] === "number" ? [new Date(facts["atMs"]).toTimeString().slice(0, 8)] : [];
+      context.terminal.out(
+        [...at, String(index), String(facts["command"] ?? event.kind), String(facts["summary"] ?? ""), ...detail].join("  "),
+      );
     }
     return true;
   },

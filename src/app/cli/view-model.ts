@@ -1,3 +1,4 @@
+import { rcMeaning } from "../../core/cib/index.ts";
 import {
   activeNodesOf,
   blockedWithin,
@@ -8,7 +9,7 @@ import {
   ROLE,
   roleName,
 } from "../../core/policy/index.ts";
-import { type ClusterView, type FailCountView, type FailureView, type ResourceView, rcMeaning } from "./view.ts";
+import type { ClusterView, FailCountView, FailureView, ResourceView } from "./view.ts";
 
 /** What people see of a model that the policy engine has read from configuration and status. */
 export function viewFromModel(model: Model): ClusterView {

@@ -47,6 +47,7 @@ export {
   tsafeCovers,
   tsafeMs,
 } from "./queries.ts";
+export { rcMeaning } from "./rc-meaning.ts";
 export { CRM_FEATURE_SET, type RenderFacts, renderCib, SCHEMA } from "./render.ts";
 export { applyEdits, EDITS_MAX, EDITS_STAGED_MAX, propertyOf, renderConfiguration, renderSection } from "./sections.ts";
 export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type SnapshotData, snapshotPieces } from "./snapshot.ts";

@@ -377,13 +377,14 @@ export class NodeCore implements Host {
       return;
     }
     const proposal = entry.data;
-    const { state, result } = apply(this.#state, entry.index, proposal);
+    const before = this.#state;
+    const { state, result } = apply(before, entry.index, proposal);
     if (state.clockMs !== this.#state.clockMs) this.#clockChangedMs = this.nowMs;
     this.#state = state;
     // A worker that starts later is given the state as a whole.
     if (this.#plannerUp) this.#plannerEntries.push({ index: entry.index, proposal });
     this.#proposals.applied(entry.index, entry.term, result);
-    const told = describeCommand(proposal.command, result);
+    const told = describeCommand(proposal.command, result, before);
     if (told.level !== null) this.log(told.level, { index: entry.index, ...told.facts }, told.summary);
     if (result.ok) {
       const { summary, facts } = told;

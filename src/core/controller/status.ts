@@ -165,6 +165,8 @@ function warningsOf(host: Host, quorate: boolean): readonly string[] {
       warnings.push(`node ${node.name}: its clock is ${Math.abs(difference)} ms ${way} the cluster's`);
     }
   }
+  const alone = majorityAlone(host);
+  if (alone !== null) warnings.push(`${alone} alone has more than half of the votes: without it there is no quorum, whoever else is there`);
   const dead = deadMemberWarning(host);
   if (dead !== null) warnings.push(dead);
   const failure = failureInForce(state);
@@ -186,6 +188,15 @@ function holdOf(leader: Leader): readonly string[] {
   return leader.leading || awaited.length === 0
     ? []
     : [`wait-for-all: nothing is decided before ${awaited.join(", ")} has been seen (or confirmed down with \`node clearstate\`)`];
+}
+
+/** The member, of several, that is a quorum by itself: allowed, and seldom meant (RAFT.md §3). */
+function majorityAlone(host: Host): string | null {
+  const { voters, members } = host.raftStatus.configuration;
+  if (members.size < 2) return null;
+  const total = [...voters.values()].reduce((sum, votes) => sum + votes, 0);
+  const found = [...voters].find(([, votes]) => 2 * votes > total);
+  return found === undefined ? null : (members.get(found[0])?.name ?? String(found[0]));
 }
 
 function isStranger(host: Host, node: NodeStatus): boolean {

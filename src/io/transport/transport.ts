@@ -101,7 +101,8 @@ class Links<M> implements Transport<M> {
       log: this.#options.log,
       onLink: (event) => {
         const { kind, ...facts } = event;
-        const level = kind === "gone" || kind === "moved" ? "debug" : kind === "rejected" ? "warn" : "info";
+        // A rejection is told by whoever runs this node, which knows how often it has told it before.
+        const level = kind === "up" || kind === "down" ? "info" : "debug";
         this.#options.log[level](facts, `link ${kind}`);
         this.#options.onLink(event);
       },
