@@ -149,7 +149,8 @@ export class World {
         await this.ask(host, method, params);
         return;
       } catch (error) {
-        if (attempt >= 10 || error instanceof Violation) throw error;
+        if (error instanceof Violation) throw error;
+        if (attempt >= 10) throw new Violation("LIVENESS", `${describe(error)} (at ${this.time.nowMs.toFixed(0)} ms); ${this.summary()}`);
         await this.advance(this.time.nowMs + 1_000);
       }
     }
