@@ -84,6 +84,13 @@ describe("two data nodes and a witness: daily work and the last resort", () => {
     for (const wrong of ["nonsense", "n2:0", "n2:65536", "n2:7100/x", ""]) {
       assert.match((await quorate(n1, "cluster", "address", "n2", wrong)).text, /^ERROR: parameter addresses must be .* host:port/, wrong);
     }
+    const nowhere = await quorate(n1, "cluster", "address", "n2", "127.0.0.1:1");
+    assert.match(nowhere.text, /^ERROR: n2 does not answer there .*--force/);
+    const others = await quorate(n1, "cluster", "address", "n2", `127.0.0.1:${n2.port}`, `127.0.0.1:${n1.port}`);
+    assert.match(others.text, /^ERROR: another member than n2 answers at /);
+    const after = (await members(n1)).members.find((found) => found.node === "n2") as unknown as { addresses: string[] };
+    assert.deepEqual(after.addresses, row.addresses, "nothing has changed");
+    assert.equal((await quorate(n1, "cluster", "address", "n2", "--force", ...row.addresses)).code, 0);
     // A number that is refused only when the daemon is connected already: the program must end all the same.
     assert.match((await quorate(n1, "cluster", "votes", "n2", "-1")).text, /^ERROR: NUMBER must be an integer of at least 0/);
   });

@@ -159,12 +159,15 @@ const demote: Command = {
 
 const address: Command = {
   name: "address",
-  usage: "NODE HOST:PORT...",
-  help: "change where a member is found; one address for each ring",
+  usage: "NODE HOST:PORT... [--force]",
+  help: "change where a member is found; one address for each ring. It must answer there, or --force",
   run: async (args, context) => {
-    expectWords(args, 2, 5, "address NODE HOST:PORT...");
-    const api = await context.api();
-    await api.request("cluster.address", { node: args[0], addresses: args.slice(1) }, { timeoutMs: CHANGE_TIMEOUT_MS });
+    const usage = "address NODE HOST:PORT... [--force]";
+    const { words, flag } = parseArguments(args, { force: "flag" }, usage);
+    expectWords(words, 2, 5, usage);
+    const force = flag("force") || context.options.force;
+    const params = { node: words[0], addresses: words.slice(1), force };
+    await (await context.api()).request("cluster.address", params, { timeoutMs: CHANGE_TIMEOUT_MS });
     return true;
   },
   complete: completeNodes,

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { QuorateError } from "../../core/base/index.ts";
 import type { Proposal } from "../../core/cib/index.ts";
+import { isMemberAddress } from "../../core/controller/index.ts";
 import type { Log } from "../../core/ports/index.ts";
 import { bootstrap } from "../../core/raft/index.ts";
 import { type ApiCall, type ApiHandler, type ApiServer, createApiServer, fault, type WatchSink } from "../../io/api/index.ts";
@@ -12,7 +13,7 @@ import { makeBackup } from "./backup.ts";
 import { proposalCodec } from "./codecs.ts";
 import { forceStore } from "./force.ts";
 import { MemberNode } from "./member-node.ts";
-import { askToJoin, foundCluster, type Peers } from "./membership.ts";
+import { askToJoin, foundCluster, type Peers, proveAddresses } from "./membership.ts";
 import type { DaemonSettings } from "./settings.ts";
 
 /** A new cluster elects and names itself, or a new member becomes a voter, within this time; milliseconds. */
@@ -117,11 +118,20 @@ export class Daemon implements ApiHandler {
   }
 
   async #askMember(member: MemberNode, call: ApiCall, params: Readonly<Record<string, unknown>>): Promise<unknown> {
+    if (call.method === "cluster.address" && params["force"] !== true) await this.#proveAddresses(member, params);
     if (call.caller.kind !== "local") return member.request(call.method, params, call.signal);
     const answer = await member.requestAtLeader(call.method, params, call.signal);
     if (call.method !== "status" || !member.isOutside) return answer;
     const status = answer as { readonly warnings: readonly string[] };
     return { ...status, warnings: [OUTSIDE, ...status.warnings] };
+  }
+
+  /** What is not even addresses of a member is refused by the member itself. */
+  async #proveAddresses(member: MemberNode, params: Readonly<Record<string, unknown>>): Promise<void> {
+    const { node, addresses } = params;
+    const id = typeof node === "string" ? member.state.nodes.get(node)?.memberId : undefined;
+    if (id == null || !Array.isArray(addresses) || !addresses.every(isMemberAddress)) return;
+    await proveAddresses({ node: String(node), member: id, addresses, identity: member.identity });
   }
 
   async watch(call: ApiCall, sink: WatchSink): Promise<{ readonly result: unknown; readonly stop: () => void }> {

@@ -15,7 +15,7 @@ import {
   parseToken,
   tokenHash,
 } from "../../io/pki/index.ts";
-import { type RequestAnswer, RequestError, type RequestOptions, readJsonBody, requestMember } from "../../io/transport/index.ts";
+import { memberAt, type RequestAnswer, RequestError, type RequestOptions, readJsonBody, requestMember } from "../../io/transport/index.ts";
 import { type ClusterId, countOf, fieldsOf, flagOf, listOf, Malformed, MEMBERS_MAX, nullable, textOf } from "../../io/wire/index.ts";
 import { DEFAULT_PORT } from "./settings.ts";
 
@@ -209,6 +209,32 @@ async function ask(options: RequestOptions): Promise<unknown> {
   throw fault(refusal.code ?? "JOIN_REFUSED", refusal.message ?? `refused with status ${answer.status}`, {
     retryable: refusal.retryable ?? false,
   });
+}
+
+/**
+ * A wrong address cuts a member off, and two of them a small cluster from its quorum, after which no address can be changed
+ * any more. So the member must answer at one of them at least, and nobody else at any. Throws an `ApiFault`.
+ */
+export async function proveAddresses(of: {
+  readonly node: string;
+  readonly member: MemberId;
+  readonly addresses: readonly string[];
+  readonly identity: NodeIdentity;
+}): Promise<void> {
+  const trust = { kind: "tls", cluster: of.identity.cluster as ClusterId, tls: of.identity } as const;
+  const found = await Promise.all(
+    of.addresses.map((address) =>
+      memberAt({ address, trust }).then(
+        (member) => ({ address, member, reason: "" }),
+        (error: unknown) => ({ address, member: null, reason: error instanceof Error ? error.message : String(error) }),
+      ),
+    ),
+  );
+  const stranger = found.find(({ member }) => member !== null && member !== of.member);
+  if (stranger !== undefined) throw fault("MEMBERSHIP_REFUSED", `another member than ${of.node} answers at ${stranger.address}`);
+  if (found.some(({ member }) => member === of.member)) return;
+  const reasons = found.map(({ reason }) => reason).join("; ");
+  throw fault("MEMBERSHIP_REFUSED", `${of.node} does not answer there (${reasons}); with --force it is changed all the same`);
 }
 
 export type JoinDesk = {

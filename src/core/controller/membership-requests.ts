@@ -11,8 +11,9 @@ const ADDRESSES_MAX = 4;
 const ADDRESS = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})$/;
 const PORT_MAX = 65_535;
 
-function isAddress(text: string): boolean {
-  const port = Number(ADDRESS.exec(text)?.[1] ?? 0);
+/** `host:port`, as members are found under. */
+export function isMemberAddress(text: unknown): text is string {
+  const port = typeof text === "string" ? Number(ADDRESS.exec(text)?.[1] ?? 0) : 0;
   return port >= 1 && port <= PORT_MAX;
 }
 
@@ -41,7 +42,7 @@ export class MembershipRequests {
     const member = this.#desk.memberOf(node);
     const row = this.#desk.host.raftStatus.configuration.members.get(member);
     if (row === undefined) throw new RequestError("NODE_UNKNOWN", `${node.name} is no member of the cluster`);
-    if (addresses.length < 1 || addresses.length > ADDRESSES_MAX || !addresses.every(isAddress)) {
+    if (addresses.length < 1 || addresses.length > ADDRESSES_MAX || !addresses.every(isMemberAddress)) {
       throw new RequestError("BAD_REQUEST", `parameter addresses must be 1 to ${ADDRESSES_MAX} of host:port, ports from 1 to ${PORT_MAX}`);
     }
     this.#done(ask, [{ op: "member", id: member, member: { ...row, addresses } }]);

@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import { connect, type TLSSocket } from "node:tls";
-import { QuorateError } from "../../core/base/index.ts";
+import { type MemberId, QuorateError } from "../../core/base/index.ts";
 import { type ClusterId, FRAME_BYTES_MAX, peerNameOf } from "../wire/index.ts";
 import { parseAddress } from "./address.ts";
 import { CONNECT_TIMEOUT_MS } from "./limits.ts";
@@ -40,14 +40,29 @@ export async function requestMember(options: RequestOptions): Promise<RequestAns
   const timeoutMs = options.timeoutMs ?? 30_000;
   const socket = await secure(options, target);
   try {
-    const authorityPem = proveServer(socket, options);
+    const { authorityPem } = proveServer(socket, options);
     return { ...(await exchange(socket, options, target.host, timeoutMs)), authorityPem };
   } finally {
     socket.destroy();
   }
 }
 
-function secure(options: RequestOptions, target: { readonly host: string; readonly port: number }): Promise<TLSSocket> {
+type Dialled = Pick<RequestOptions, "address" | "trust">;
+
+/** Which member of our cluster answers at that address? Asks nothing of it. Throws `RequestError`. */
+export async function memberAt(options: Dialled): Promise<MemberId> {
+  const { address } = options;
+  const target = parseAddress(address);
+  if (target === null) throw new RequestError(`${address} is not host:port`, { code: "REQUEST_BAD_ADDRESS", address });
+  const socket = await secure(options, target);
+  try {
+    return proveServer(socket, options).member;
+  } finally {
+    socket.destroy();
+  }
+}
+
+function secure(options: Dialled, target: { readonly host: string; readonly port: number }): Promise<TLSSocket> {
   const { trust, address } = options;
   return new Promise((resolve, reject) => {
     const identity =
@@ -78,8 +93,8 @@ function secure(options: RequestOptions, target: { readonly host: string; readon
   });
 }
 
-/** Checks that a member of the wanted cluster answers; gives the CA certificate that proves it. */
-function proveServer(socket: TLSSocket, { trust, address }: RequestOptions): string {
+/** Checks that a member of the wanted cluster answers; gives its id and the CA certificate that proves it. */
+function proveServer(socket: TLSSocket, { trust, address }: Dialled): { readonly authorityPem: string; readonly member: MemberId } {
   const refuse = (reason: string): never => {
     throw new RequestError(`${address}: ${reason}`, { code: "REQUEST_OTHER_CLUSTER", address });
   };
@@ -87,12 +102,13 @@ function proveServer(socket: TLSSocket, { trust, address }: RequestOptions): str
   if (leaf === undefined) return refuse("no certificate was shown");
   const name = peerNameOf(leaf.subjectAltName);
   if (name?.kind !== "member" || name.cluster !== trust.cluster) return refuse("the certificate is not of a member of this cluster");
-  if (trust.kind === "tls") return trust.tls.authorityPem;
+  const { member } = name;
+  if (trust.kind === "tls") return { authorityPem: trust.tls.authorityPem, member };
   // Two steps are enough: an authority of ours signs members itself (path length 0).
   const authority = leaf.issuerCertificate;
   if (authority !== undefined && authority.fingerprint256.replaceAll(":", "").toLowerCase() === trust.authorityHash) {
     if (!authority.ca || !leaf.verify(authority.publicKey)) return refuse("the certificate was not signed by the pinned authority");
-    return authority.toString();
+    return { authorityPem: authority.toString(), member };
   }
   return refuse("its authority is not the one that the token names");
 }

@@ -1,5 +1,13 @@
 export { formatAddress, parseAddress } from "./address.ts";
-export { type RequestAnswer, RequestError, type RequestErrorCode, type RequestOptions, readJsonBody, requestMember } from "./client.ts";
+export {
+  memberAt,
+  type RequestAnswer,
+  RequestError,
+  type RequestErrorCode,
+  type RequestOptions,
+  readJsonBody,
+  requestMember,
+} from "./client.ts";
 export { Repeats } from "./refusals.ts";
 export { createTransport, TransportError } from "./transport.ts";
 export type {
