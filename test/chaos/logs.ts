@@ -16,13 +16,13 @@ const EXPLANATIONS: Readonly<Record<Explained, readonly RegExp[]>> = {
     /^the cluster has fenced this incarnation of the node/,
     /^stop plan walked$/,
   ],
-  disk: [/^the daemon cannot go on$/, /^the daemon could not start$/, /ended with (70|78)$/],
+  disk: [/^the daemon cannot go on$/, /^the daemon could not start$/, /ended with (70|78)$/, /cannot be read: EIO/],
   damage: [/^damage in the store$/, /^the store is damaged/, /^this member has lost its memory/, /it was put aside$/],
   device: [/^the node could not be fenced$/],
 };
 
-/** A program ended because it was told to (0) or killed (137 by the test, 143 by a signal that it did not catch), as its shell says. */
-const ENDS = /^(?:supervise: (?:daemon|guardian) ended with (?:0|137|143)|Killed|Terminated)$/;
+/** A program ended because it was told to (0; 100: its node has left) or killed (137 by the test, 143 by a signal that it did not catch), as its shell says. */
+const ENDS = /^(?:supervise: (?:daemon|guardian) ended with (?:0|100|137|143)|Killed|Terminated)$/;
 const PINO_ERROR = 50;
 const NODE_ENDING = /^\(Use `node --trace-warnings/;
 

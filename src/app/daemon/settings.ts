@@ -91,11 +91,20 @@ export function readSettings(line: CommandLine): DaemonSettings {
 
 function readFile(path: string): File {
   if (!existsSync(path)) return {};
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    // A disk that fails is no mistake in the file.
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new QuorateError(`${path} cannot be read: ${reason}`, { code: "DAEMON_BAD_SETTINGS" }, cause);
+  }
   let plain: unknown;
   try {
-    plain = JSON.parse(readFileSync(path, "utf8"));
+    plain = JSON.parse(text);
   } catch (cause) {
-    throw new QuorateError(`${path} is not valid JSON`, { code: "DAEMON_BAD_SETTINGS" }, cause);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new QuorateError(`${path} is not valid JSON: ${reason}`, { code: "DAEMON_BAD_SETTINGS" }, cause);
   }
   try {
     const fields = fieldsOf(plain, "file");

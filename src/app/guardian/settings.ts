@@ -131,11 +131,20 @@ class SettingsFile {
 }
 
 function readObject(path: string): Readonly<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    // A disk that fails is no mistake in the file.
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new QuorateError(`${path} cannot be read: ${reason}`, { code: "GUARDIAN_BAD_SETTINGS" }, cause);
+  }
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(path, "utf8"));
+    value = JSON.parse(text);
   } catch (cause) {
-    throw new QuorateError(`${path} is not valid JSON`, { code: "GUARDIAN_BAD_SETTINGS" }, cause);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new QuorateError(`${path} is not valid JSON: ${reason}`, { code: "GUARDIAN_BAD_SETTINGS" }, cause);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return bad(`${path} must hold one object`);
   return value as Readonly<Record<string, unknown>>;
