@@ -44,7 +44,7 @@ class Story {
   readonly #planner = new Planner({ schedule: schedulePlan, hash, elapsedMs: () => 0 });
 
   constructor(edits: readonly ConfigurationEdit[]) {
-    const options = { "start-failure-is-fatal": "false", "stonith-enabled": "false" };
+    const options = { "start-failure-is-fatal": "false", "stonith-enabled": "true" };
     const prefers = element("rsc_location", { id: "likes", rsc: "db", node: "n2", score: "1" });
     this.log(0, { kind: "cluster.create", clusterId: "00112233aabbccdd", name: "c", node: "n1", memberId: memberId(1) });
     this.log(0, { kind: "node.join", node: "n2", memberId: memberId(2) }, hello(1), hello(2));
@@ -154,4 +154,17 @@ test("a promotion waits until the promoted copy has been looked for where the hi
   assert.deepEqual(story.begin(2_100), ["monitor ha n1"]);
   story.end(2_200, 8);
   assert.deepEqual(story.begin(2_300), ["demote ha n1"]);
+});
+
+test("a node that falls silent while it shuts down is fenced first, although a cleanup has forgotten what runs there", () => {
+  const story = new Story([put("resources", service("db", {}))]);
+  assert.deepEqual(story.begin(1_000), ["start db n2"]);
+  story.end(1_100, 0);
+  const selection = { resource: "db", node: "n2", operation: null, intervalMs: null, scope: "all" } as const;
+  const lost: Command = { kind: "node.lost", memberId: memberId(2), incarnation: incarnation("i2"), reason: "silent" };
+  const shutdown: Command = { kind: "attribute.set", changes: [{ node: "n2", name: "shutdown", value: "1" }] };
+  story.log(2_000, shutdown, { kind: "history.delete", selection }, lost);
+  assert.deepEqual(story.begin(2_100), []);
+  story.log(12_000, { kind: "node.fenced", target: "n2", incarnation: incarnation("i2"), by: "tsafe", action: "off" });
+  assert.deepEqual(story.begin(12_100), ["start db n1"]);
 });

@@ -100,7 +100,7 @@ function renderNode(state: CibState, node: NodeStatus, pending: Pending): Elemen
   const cached = intents.length === 0 ? nodeCache.get(node) : undefined;
   if (cached !== undefined) return cached;
   const children: Element[] = [];
-  if (node.attributes.size > 0) children.push(renderAttributes(node));
+  if (node.attributes.size > 0) children.push(renderAttributes(node, mayRun(node, intents)));
   const names = new Set<string>(node.history.keys());
   for (const intent of intents) names.add(intent.resource);
   const resources: Element[] = [];
@@ -115,9 +115,20 @@ function renderNode(state: CibState, node: NodeStatus, pending: Pending): Elemen
   return rendered;
 }
 
-function renderAttributes(node: NodeStatus): Element {
+/** Also what a cleanup has made the policy engine forget, until a probe has told. Devices run nowhere. */
+function mayRun(node: NodeStatus, intents: readonly Intent[]): boolean {
+  for (const history of node.history.values()) if (history.active && history.agentClass !== "stonith") return true;
+  return intents.some(({ task, action }) => task === "start" && action.agentClass !== "stonith");
+}
+
+/**
+ * A node that was asked to shut down and fell silent before it had stopped everything is as lost as any other: to the policy
+ * engine the request would make it cleanly down (policy/status.md 9.5, row 1), and what ran there would start elsewhere.
+ */
+function renderAttributes(node: NodeStatus, runs: boolean): Element {
   const setId = `status-${node.id}`;
-  const pairs = [...node.attributes].map(([name, value]) => pair(setId, name, value));
+  const told = [...node.attributes].filter(([name]) => name !== "shutdown" || node.membership !== "lost" || !runs);
+  const pairs = told.map(([name, value]) => pair(setId, name, value));
   return element("transient_attributes", { id: node.id }, [element("instance_attributes", { id: setId }, pairs)]);
 }
 
