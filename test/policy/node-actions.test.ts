@@ -121,3 +121,17 @@ test("a guest node goes down after the last of what migrated away from it (actio
   assert.ok(keys(graph).includes("A_migrate_to_0 g"), "A migrates");
   assert.ok(precedes(graph, "A_stop_0 g", "g_stop_0 n1"));
 });
+
+test("what must be apart starts after the live stop of what migrates away (actions.md O15)", () => {
+  const meta = '<meta_attributes id="Am"><nvpair id="Ap" name="allow-migrate" value="true"/></meta_attributes>';
+  const resources = `<primitive id="A" ${DUMMY}>${meta}</primitive><primitive id="B" ${DUMMY}/>`;
+  const constraints = `<rsc_location id="l1" rsc="A" node="n2" score="INFINITY"/><rsc_location id="l2" rsc="B" node="n1" score="INFINITY"/>
+    <rsc_colocation id="c" rsc="B" with-rsc="A" score="-INFINITY"/>`;
+  const active = [
+    { id: "A", agent: DUMMY, on: "n1" },
+    { id: "B", agent: DUMMY, on: "nowhere" },
+  ];
+  const graph = clusterOf({ fencing: false, resources, constraints, active });
+  assert.ok(keys(graph).includes("A_migrate_to_0 n1"), "A migrates");
+  assert.ok(precedes(graph, "A_stop_0 n1", "B_start_0 n1"));
+});

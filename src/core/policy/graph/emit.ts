@@ -55,7 +55,8 @@ export function isInput(edge: Edge): boolean {
   const { first, effects } = edge;
   if (edge.dropped || first.graphId === 0) return false;
   if ((effects & EFFECT.ifNotLive) !== 0 && first.live) return false;
-  if ((effects & ~MARKS) === EFFECT.seq && first.task === "stop" && first.live) return false;
+  // What must be apart is apart on the way too, however the one leaves (O15).
+  if ((effects & ~MARKS) === EFFECT.seq && (effects & EFFECT.anti) === 0 && first.task === "stop" && first.live) return false;
   if ((effects & EFFECT.sameNodeNeeded) !== 0 && first.optional) return false;
   return !((effects & EFFECT.load) !== 0 && first.optional && !first.shown);
 }
