@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { INFINITY_SCORE, type Random, seededRandom } from "../../src/core/base/index.ts";
-import { type Element, upgradeCib, withChildren } from "../../src/core/cib/index.ts";
+import { type Element, upgradeCib, walk, withChildren } from "../../src/core/cib/index.ts";
 import { type Plan, type Resource, schedule } from "../../src/core/policy/index.ts";
 import { actionsInLoops, type GraphAction } from "../../src/core/transition/index.ts";
 import { executeTransition } from "../../src/core/whatif/index.ts";
@@ -12,7 +12,7 @@ import { generateCib } from "./fuzz/generate.ts";
 /** Promises of the policy engine over the clusters that the differential fuzzer draws: all features, failures, odd states. */
 
 const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
-const SEEDS = Array.from({ length: 300 }, (_, at) => 1 + at);
+const SEEDS = Array.from({ length: 500 }, (_, at) => 1 + at);
 const PLANS = new Map<number, { readonly cib: Element; readonly plan: Plan }>();
 
 function planOf(seed: number): { readonly cib: Element; readonly plan: Plan } {
@@ -44,11 +44,15 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
   return list;
 }
 
-/** Node entries, histories within a node and the spelling of attributes in another order: it means the same. */
+/**
+ * Node entries, histories within a node and the spelling of attributes in another order: it means the same. Only to which
+ * instance of a cloned group a member belongs is told by the order of histories (status.md 12), so that stays there.
+ */
 function reordered(cib: Element, random: Random): Element {
+  const numbered = [...walk(cib)].some((found) => found.name === "clone" && found.children.some((child) => child.name === "group"));
   const visit = (at: Element): Element => {
     const children = at.children.map(visit);
-    const free = at.name === "nodes" || at.name === "lrm_resources" || at.name === "configuration";
+    const free = at.name === "nodes" || (at.name === "lrm_resources" && !numbered) || at.name === "configuration";
     const attributes = Object.fromEntries(shuffled(Object.entries(at.attributes), random));
     return { ...withChildren(at, free ? shuffled(children, random) : children), attributes };
   };
@@ -208,6 +212,11 @@ test("clusters come to rest: after two transitions, nearly always after one, not
     const first = executeTransition(cib, plan.graph, { wallSec: NOW_SEC });
     if (!first.complete) continue;
     complete++;
+    // On paper a history of another agent, an unfenced node's attributes and what was on a guest node that is gone stay as
+    // they are (rule X2), and ask for the same again.
+    const stays = (action: GraphAction): boolean =>
+      action.task === "delete" || action.task === "on" || (action.kind === "pseudo" && action.key.startsWith("stonith-"));
+    if (plan.graph.actions.some(stays)) continue;
     const second = movesLeft(first.cib);
     if (second.moves.length === 0) continue;
     // What starts behind a connection, or was held back by something that is known only now, takes a second transition.

@@ -10,6 +10,8 @@ export type Case = {
   readonly input: string;
   readonly args: { readonly now: string | null };
   readonly tags: readonly string[];
+  /** The expected result, in the form that `compare.mjs` takes. */
+  readonly expected: unknown;
 };
 
 export const md5 = (text: string): string => createHash("md5").update(text).digest("hex");

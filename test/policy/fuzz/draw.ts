@@ -4,10 +4,13 @@ import { type Element, element } from "../../../src/core/cib/index.ts";
 /** Draws for generated CIBs: everything comes from one seed. */
 export class Draw {
   private readonly random: Random;
+  private readonly namespace: string;
   private ids = 0;
 
-  constructor(seed: number) {
+  /** `namespace` begins every id, where two of these draw for one CIB. */
+  constructor(seed: number, namespace = "") {
     this.random = seededRandom(seed);
+    this.namespace = namespace;
   }
 
   below(bound: number): number {
@@ -35,7 +38,7 @@ export class Draw {
 
   id(prefix: string): string {
     this.ids++;
-    return `${prefix}-${this.ids}`;
+    return `${this.namespace}${prefix}-${this.ids}`;
   }
 
   /** A block of pairs. */

@@ -3,17 +3,26 @@ import type { Model } from "../../../src/core/policy/index.ts";
 import { PLACEMENTS, rootOf, type Scores } from "./placements.ts";
 
 type Instance = { readonly node: string; readonly role: string; readonly flags?: readonly string[] };
-type Action = { readonly id: string | number; readonly task: string; readonly rsc?: string; readonly node: string };
+type Action = {
+  readonly id: string | number;
+  readonly kind: string;
+  readonly task: string;
+  readonly rsc?: string;
+  readonly node: string;
+  readonly interval_ms?: number;
+};
 
 /** A result in the corpus' format, as far as exceptions look at it. */
 export type Result = {
   readonly final: {
     readonly nodes: Readonly<Record<string, { readonly state: string }>>;
     readonly resources: Readonly<Record<string, readonly Instance[]>>;
+    readonly bundles?: Readonly<Record<string, readonly Instance[]>>;
   };
   readonly actions: readonly Action[];
   readonly order: readonly (readonly [string | number, string | number])[];
   readonly scores: Scores;
+  readonly recheck_by?: number | null;
 };
 
 /** One CIB and what both made of it. `oracle` and `ours` are results as reported, `model` is what ours assigned. */
@@ -46,24 +55,29 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     kind: "instance",
-    reason: "2.1.5 does not show unmanaged or blocked clone instances on nodes that are offline (status.md 28.13)",
-    hides: ({ ours, oracle }, resource, { node, flags }) => {
+    reason: "2.1.5 does not show clone instances on nodes that are offline (status.md 28.13)",
+    hides: ({ cib, ours, oracle }, resource, { node }) => {
       if (!(ours.final.nodes[node]?.state ?? "offline").includes("offline")) return false;
-      if (!(flags ?? []).some((flag) => flag === "unmanaged" || flag === "blocked" || flag === "maintenance")) return false;
+      if (find(cib, topOf(cib, resource.replace(/:\d+$/, "")))?.name !== "clone") return false;
       return !(oracle.final.resources[resource] ?? []).some((other) => other.node === node);
     },
   },
   {
     kind: "line",
+    reason: "2.1.5 deletes the history of another agent once for each instance of an anonymous clone (actions.md A10)",
+    explains: ({ ours }, level, line) => {
+      const [, resource, node] = /^missing: delete (\S+) on (\S+)/.exec(line) ?? [];
+      return level === "L2" && ours.actions.some((one) => one.task === "delete" && one.rsc === resource && one.node === node);
+    },
+  },
+  {
+    kind: "line",
     reason: "2.1.5 does not count what is active on a node in maintenance as in maintenance (status.md 18.5)",
-    explains: ({ ours, oracle }, level, line) => {
-      if (level !== "L2") return false;
-      const resource = /^(?:missing: monitor|unexpected: cancel-monitor)\/\d+ (\S+) on /.exec(line)?.[1] ?? "";
-      const flagged = (result: Result): boolean =>
-        (result.final.resources[resource] ?? []).some(
-          ({ node, flags }) => result.final.nodes[node]?.state.includes("maintenance") === true && flags?.includes("maintenance") === true,
-        );
-      return flagged(ours) && !flagged(oracle);
+    explains: ({ ours, cib }, level, line) => {
+      if (level !== "L2" || hasPair(cib, "maintenance-mode", "true")) return false;
+      const [, resource = "", node = ""] = /^(?:missing: monitor|unexpected: cancel-monitor)\/\d+ (\S+) on (\S+)/.exec(line) ?? [];
+      const active = (ours.final.resources[resource] ?? []).map((instance) => instance.node);
+      return [node, ...active].some((one) => ours.final.nodes[one]?.state.includes("maintenance") === true);
     },
   },
   {

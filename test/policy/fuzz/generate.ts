@@ -1,6 +1,7 @@
 import { type Element, element } from "../../../src/core/cib/index.ts";
 import { makeConstraints } from "./constraints.ts";
 import { Draw, NOW_SEC } from "./draw.ts";
+import { withExtras } from "./extras.ts";
 import { historyOf, type Presence } from "./history.ts";
 import {
   type MadePrimitive,
@@ -65,7 +66,7 @@ export function generateCib(seed: number): Generated {
     },
     [element("configuration", {}, sections), status],
   );
-  return { seed, cib, tags: [...tags].sort() };
+  return { seed, cib: withExtras(seed, cib), tags: [...tags].sort() };
 }
 
 function withId(id: string, block: Element): Element {

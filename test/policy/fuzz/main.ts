@@ -20,6 +20,7 @@ import { executeTransition, simulationResult } from "../../../src/core/whatif/in
 import { formatXml, parseXml } from "../../../src/io/xml/index.ts";
 import { NOW_SEC } from "./draw.ts";
 import { EXCEPTIONS, excusedCase, excusedLine, type Result, type Shown, withoutHidden } from "./exceptions.ts";
+import { FEATURES, featuresOf } from "./features.ts";
 import { type Generated, generateCib } from "./generate.ts";
 import { PLACEMENTS } from "./placements.ts";
 import { shrink } from "./shrink.ts";
@@ -80,16 +81,22 @@ function ours(cib: Element): { readonly result: Result; readonly model: Model } 
   }
 }
 
+type Flagged = { readonly flags?: readonly string[] };
+
 /** 2.1.5 shows resources on nodes in maintenance as plainly unmanaged: the two flags count as one here. */
 function plainFlags(result: Result): Result {
-  const resources: Record<string, Result["final"]["resources"][string]> = {};
-  for (const [id, instances] of Object.entries(result.final.resources)) {
-    resources[id] = instances.map((instance) => ({
-      ...instance,
-      flags: (instance.flags ?? []).map((flag) => (flag === "maintenance" ? "unmanaged" : flag)),
-    }));
-  }
-  return { ...result, final: { ...result.final, resources } };
+  const plain = <T extends Flagged>(shown: Readonly<Record<string, readonly T[]>>): Record<string, T[]> =>
+    Object.fromEntries(
+      Object.entries(shown).map(([id, instances]) => [
+        id,
+        instances.map((one) => ({ ...one, flags: (one.flags ?? []).map((flag) => (flag === "maintenance" ? "unmanaged" : flag)) })),
+      ]),
+    );
+  const { resources, bundles } = result.final;
+  return {
+    ...result,
+    final: { ...result.final, resources: plain(resources), ...(bundles === undefined ? {} : { bundles: plain(bundles) }) },
+  };
 }
 
 /** Same; or differing at a level, for reasons that exceptions.ts names or not. */
@@ -98,8 +105,7 @@ type Verdict =
   | { readonly kind: "known"; readonly reasons: readonly string[] }
   | { readonly kind: "different"; readonly level: string; readonly diff: readonly string[] };
 
-function compareResults(compare: Compare, answer: Oracle, cib: Element, levels: readonly string[]): Verdict {
-  const made = ours(cib);
+function compareResults(compare: Compare, answer: Oracle, cib: Element, levels: readonly string[], made = ours(cib)): Verdict {
   if ("error" in made) return { kind: "different", level: levels[0]!, diff: [made.error] };
   const { result: own, model } = made;
   const against = (oracle: Result, mine: Result): Comparison["levels"] =>
@@ -142,7 +148,8 @@ class Tally {
   different = 0;
   excused = 0;
   readonly known = new Map<string, number>();
-  readonly tags = new Map<string, number>();
+  /** Every feature of the corpus is expected, so those never seen count as rare too. */
+  readonly tags = new Map<string, number>(FEATURES.map((feature) => [feature, 0]));
 
   addKnown(reasons: readonly string[]): void {
     this.excused++;
@@ -172,7 +179,11 @@ class Tally {
 }
 
 function judge(generated: Generated, oracle: Oracle | undefined, tally: Tally, how: Settings): void {
-  for (const tag of generated.tags) tally.tags.set(tag, (tally.tags.get(tag) ?? 0) + 1);
+  const made = ours(generated.cib);
+  const features = "error" in made ? [] : featuresOf(generated.cib, made.result);
+  // What the corpus has no tag for is told by the generator.
+  const drawn = generated.tags.filter((tag) => !FEATURES.includes(tag));
+  for (const tag of [...features, ...drawn]) tally.tags.set(tag, (tally.tags.get(tag) ?? 0) + 1);
   tally.count++;
   if (oracle === undefined || oracle.error !== undefined) {
     tally.refused++;
@@ -180,7 +191,7 @@ function judge(generated: Generated, oracle: Oracle | undefined, tally: Tally, h
       console.log(`seed ${generated.seed}: the oracle refused it: ${oracle?.error?.split("\n")[0]?.slice(0, 200) ?? "no answer"}`);
     return;
   }
-  const verdict = compareResults(how.compare, oracle, generated.cib, how.levels);
+  const verdict = compareResults(how.compare, oracle, generated.cib, how.levels, made);
   if (verdict.kind === "same") return;
   if (verdict.kind === "known") {
     tally.addKnown(verdict.reasons);
