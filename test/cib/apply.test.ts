@@ -93,11 +93,11 @@ const commitIntents = (log: Log, ...intents: readonly IntentDraft[]): Command =>
   intents,
   cancels: [],
 });
-const result = (log: Log, rc: number, status: 0 | 2 = 0, covered = true): Command => {
+const result = (log: Log, rc: number, status: 0 | 2 = 0, covered = true, member = 1): Command => {
   const key = [...log.state.intents.keys()][0] ?? "none";
   return {
     kind: "results.record",
-    memberId: memberId(1),
+    memberId: memberId(member),
     incarnation: inc,
     results: [{ key, rc, status, exitReason: null, execTimeMs: 5, covered }],
   };
@@ -488,6 +488,23 @@ describe("witnesses and votes", () => {
     assert.equal(log.code, null);
     log.run({ kind: "node.forget", node: "n2", memberId: memberId(7) });
     assert.equal(log.code, null);
+  });
+
+  test("nobody takes the place of a lost node whose resources may run still: it may be another machine", () => {
+    const successor: Command = { kind: "node.join", node: "n2", memberId: memberId(7) };
+    const lost: Command = { kind: "node.lost", memberId: memberId(2), incarnation: inc, reason: "silent" };
+    assert.equal(new Log().run(...created, lost, successor).code, null);
+    for (const ends of [false, true]) {
+      const log = new Log().run(...created);
+      log.run(commitIntents(log, start(log, "n2")));
+      assert.equal(log.code, null);
+      if (ends) log.run(result(log, 0, 0, true, 2));
+      log.run(lost, successor);
+      assert.equal(log.code, "NODE_EXISTS");
+      log.run({ kind: "node.fenced", target: "n2", incarnation: inc, by: "n1", action: "off" }, successor);
+      assert.equal(log.code, null);
+      assert.equal(log.state.nodes.get("n2")?.memberId, 7);
+    }
   });
 
   test("a learner that is made the cluster by force is wanted as a voter", () => {

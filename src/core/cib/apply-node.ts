@@ -19,6 +19,11 @@ export function applyJoin(state: CibState, command: Of<"node.join">): Change {
   if (present !== undefined && (present.membership === "online" || present.membership === "detached")) {
     return refused("NODE_EXISTS", `node ${command.node} is online as another member`);
   }
+  // The newcomer may be another machine: its new incarnation would prove nothing about what the old one still runs (H1).
+  if (present !== undefined && present.membership === "lost" && mayRun(state, present)) {
+    const proof = "it is let in when that is fenced, has stopped by itself (Tsafe) or is confirmed down (node clearstate)";
+    return refused("NODE_EXISTS", `what ran on the lost ${command.node} may run still: ${proof}`);
+  }
   if (present === undefined && state.nodes.size >= NODES_MAX) return refused("LIMIT_EXCEEDED", `at most ${NODES_MAX} nodes`);
   const configured = [...state.sections.nodes.objects.values()].find(
     (object) => object.element.attributes["uname"]?.toLowerCase() === command.node.toLowerCase(),
@@ -74,9 +79,8 @@ export function applyForget(state: CibState, command: Of<"node.forget">): Change
   const node = state.nodes.get(command.node);
   if (node === undefined) return refused("NODE_UNKNOWN", `there is no node ${command.node}`);
   if (isAnother(node, command.memberId)) return refused("NODE_EXISTS", `node ${command.node} is another member by now`);
-  const underWay = [...state.intents.values()].some((intent) => intent.node === node.name);
   // A witness never ran anything, so its silence leaves nothing to prove.
-  if ((node.membership === "lost" && node.witness !== true) || anythingActive(node) || underWay) {
+  if ((node.membership === "lost" && node.witness !== true) || mayRun(state, node)) {
     return refused("NODE_ACTIVE", `resources may still run on ${command.node}; stop them or fence it first`);
   }
   if (isLastThatLeads(state, node)) return refusedAsLast(node);
@@ -119,9 +123,10 @@ function refusedAsLast({ name }: NodeStatus): Change {
   return refused("MEMBERSHIP_REFUSED", `${name} is the last member that votes and can lead`);
 }
 
-function anythingActive(node: NodeStatus): boolean {
+/** Something runs there, or an action is under way. */
+function mayRun(state: CibState, node: NodeStatus): boolean {
   for (const history of node.history.values()) if (history.active) return true;
-  return false;
+  return [...state.intents.values()].some((intent) => intent.node === node.name);
 }
 
 /**
