@@ -1,7 +1,7 @@
 import type { HistoryEntry } from "../model-history.ts";
 import { topOf } from "../model-queries.ts";
 import { HANDLING, MINUS_INFINITY, ROLE } from "../model-values.ts";
-import { fenceNode, markFailedStop } from "./fencing.ts";
+import { fenceNode, markFailedStop, needStop } from "./fencing.ts";
 import { RC } from "./history.ts";
 import { migrateFromFailed, migrateToFailed } from "./migration.ts";
 import type { FailurePlan } from "./on-fail.ts";
@@ -74,9 +74,6 @@ export function applyHandling(reading: Reading, stopLater: (launched: Reading["r
   if (node.unclean) return;
   markSeenIfConnectionFailed(reading);
   const wasActive = resource.role > ROLE.stopped;
-  const needStop = (of: Reading["resource"]): void => {
-    model.needs.push({ kind: "stop", resource: of, node, optional: false, dangling: false, handling: reading.handling });
-  };
   switch (reading.handling) {
     case HANDLING.ignore:
       return;
@@ -103,25 +100,25 @@ export function applyHandling(reading: Reading, stopLater: (launched: Reading["r
     case HANDLING.restart:
       if (!wasActive) return;
       markFailedStop(resource);
-      needStop(resource);
+      needStop(model, resource, node, reading.handling);
       return;
     case HANDLING.restartContainer:
       markFailedStop(resource);
       if (resource.launcher !== null && resource.inBundle !== null) stopLater(resource);
-      else if (resource.launcher !== null) needStop(resource.launcher);
-      else if (wasActive) needStop(resource);
+      else if (resource.launcher !== null) needStop(model, resource.launcher, node, reading.handling);
+      else if (wasActive) needStop(model, resource, node, reading.handling);
       return;
     case HANDLING.resetRemote:
-      resetRemote(reading, wasActive, needStop);
+      resetRemote(reading, wasActive);
   }
 }
 
-function resetRemote(reading: Reading, wasActive: boolean, needStop: (of: Reading["resource"]) => void): void {
-  const { model, resource } = reading;
+function resetRemote(reading: Reading, wasActive: boolean): void {
+  const { model, resource, node } = reading;
   markFailedStop(resource);
   const remote = resource.remoteNode;
   if (model.options.fencingEnabled && remote !== null && !remote.wasFenced) fenceNode(model, remote, "remote connection is unrecoverable");
-  if (wasActive) needStop(resource);
+  if (wasActive) needStop(model, resource, node, reading.handling);
   if (resource.reconnectIntervalMs > 0) resource.nextRole = ROLE.stopped;
 }
 

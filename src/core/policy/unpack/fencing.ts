@@ -1,6 +1,7 @@
 import type { Model } from "../model.ts";
 import type { PolicyNode } from "../model-node.ts";
 import type { Resource } from "../model-resource.ts";
+import type { Handling } from "../model-values.ts";
 
 const GUEST_DEPTH_MAX = 8;
 
@@ -64,4 +65,13 @@ function resetGuest(model: Model, node: PolicyNode, reason: string): void {
 export function markFailedStop(resource: Resource): void {
   resource.failed = true;
   resource.failedStop = true;
+}
+
+/**
+ * A failure asks for a stop. What cannot be stopped because its node is away makes the node unclean at once, as any such
+ * stop does (actions.md A6): later failures in its history change nothing any more, and people see the node as unclean.
+ */
+export function needStop(model: Model, resource: Resource, node: PolicyNode, handling: Handling): void {
+  model.needs.push({ kind: "stop", resource, node, optional: false, dangling: false, handling });
+  if (!node.online && !node.isGuest && resource.managed) fenceNode(model, node, "stop is unrunnable");
 }

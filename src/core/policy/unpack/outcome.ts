@@ -2,7 +2,7 @@ import type { HistoryEntry } from "../model-history.ts";
 import { HANDLING, MINUS_INFINITY, ROLE } from "../model-values.ts";
 import { hasExpired } from "./expiry.ts";
 import { applyFailure, ignoreFailure } from "./failure.ts";
-import { canFence } from "./fencing.ts";
+import { canFence, needStop } from "./fencing.ts";
 import { RC, STATUS } from "./history.ts";
 import { nodeByName } from "./nodes.ts";
 import { failurePlan } from "./on-fail.ts";
@@ -156,7 +156,7 @@ function applyPending(reading: Reading, entry: HistoryEntry): void {
   else if (entry.task === "migrate_to" && node.unclean) {
     const target = entry.migrateTarget === null ? undefined : nodeByName(model, entry.migrateTarget);
     if (target !== undefined) {
-      model.needs.push({ kind: "stop", resource, node: target, optional: false, dangling: false, handling: HANDLING.ignore });
+      needStop(model, resource, target, HANDLING.ignore);
     }
   }
   if (!isProbe(entry)) resource.pending ??= { task: entry.task, intervalMs: entry.intervalMs, node };

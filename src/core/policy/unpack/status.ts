@@ -6,7 +6,7 @@ import { currentNodeOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { HANDLING, type Handling, ROLE } from "../model-values.ts";
 import { applyHandling } from "./failure.ts";
-import { fenceNode, markFailedStop } from "./fencing.ts";
+import { fenceNode, markFailedStop, needStop } from "./fencing.ts";
 import { RC, readEntries, resourceHistories, STATUS } from "./history.ts";
 import { forgetInstanceName, matchHistory } from "./match.ts";
 import { readNodeState } from "./node-state.ts";
@@ -258,7 +258,7 @@ function stopContainer(model: Model, part: Resource): void {
   const container = part.launcher;
   const node = container === null ? null : currentNodeOf(container);
   if (container === null || node === null) return;
-  model.needs.push({ kind: "stop", resource: container, node, optional: false, dangling: false, handling: HANDLING.restartContainer });
+  needStop(model, container, node, HANDLING.restartContainer);
 }
 
 /** status.md 11.5, 10.4. */
