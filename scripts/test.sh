@@ -61,8 +61,8 @@ stage conformance-raft 120 node dist/test/raft/conformance/main.js
 stage conformance-policy 240 node dist/test/policy/conformance/main.js
 stage conformance-explain 240 node dist/test/policy/conformance/explain-main.js
 stage conformance-cli 240 node dist/test/crm/conformance/main.js
-# Two of these 300 still differ unexplained (docs/conformance.md): a third fails the stage.
-stage fuzz-policy 240 node dist/test/policy/fuzz/main.js --cases 260 --level L1,L2,L3 --allow 2
+# One of these 300 (seed 291) still differs unexplained (docs/conformance.md): a second fails the stage.
+stage fuzz-policy 240 node dist/test/policy/fuzz/main.js --cases 300 --level L1,L2,L3 --allow 1
 stage simulator 900 bash scripts/sim-seeds.sh 1 300 2
 stage live 900 bash -c 'run_tests --test-concurrency=1 "$@"' - "${live[@]}"
 stage chaos 600 bash scripts/chaos.sh --scenario ci --seed 1

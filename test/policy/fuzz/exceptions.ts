@@ -22,6 +22,7 @@ export type Result = {
   readonly actions: readonly Action[];
   readonly order: readonly (readonly [string | number, string | number])[];
   readonly scores: Scores;
+  readonly summary: readonly { readonly verb: string; readonly rsc?: string; readonly reason: string | null }[];
   readonly recheck_by?: number | null;
 };
 
@@ -31,12 +32,13 @@ export type Shown = { readonly cib: Element; readonly oracle: Result; readonly o
 /**
  * A known difference between crm_simulate 2.1.5 and the specified (3.x) behaviour. Each says for single reported
  * differences, or for single instances of the final state, that it is the cause. Since a start that is held back changes
- * everything after it, others say so for a resource that only the oracle starts. Different placements: placements.ts.
+ * everything after it, others say so for a resource that only the oracle starts (held), or only ours (lost). Different
+ * placements: placements.ts.
  */
 type Exception = { readonly reason: string } & (
   | { readonly kind: "instance"; readonly hides: (shown: Shown, resource: string, instance: Instance) => boolean }
   | { readonly kind: "line"; readonly explains: (shown: Shown, level: string, line: string) => boolean }
-  | { readonly kind: "held"; readonly explains: (shown: Shown, resource: string) => boolean }
+  | { readonly kind: "held" | "lost"; readonly explains: (shown: Shown, resource: string) => boolean }
 );
 
 /** With `PLACEMENTS` at most 15. Asked only about CIBs that differ. */
@@ -106,6 +108,14 @@ export const EXCEPTIONS: readonly Exception[] = [
       [...walk(cib)].some(
         (found) => found.name === "node_state" && found.attributes["crmd"] === "online" && found.attributes["join"] === "down",
       ),
+  },
+  {
+    kind: "lost",
+    reason: "2.1.5 stops what changed and does not start it again, without quorum and with no-quorum-policy=freeze (actions.md A6.5)",
+    explains: ({ model, ours }, resource) =>
+      !model.quorate &&
+      model.options.noQuorumPolicy === "freeze" &&
+      ours.summary.some((line) => line.rsc === resource && line.verb === "Restart" && line.reason === "resource definition change"),
   },
 ];
 
@@ -181,11 +191,15 @@ export function excusedLine(shown: Shown, level: string, line: string): string |
 
 /** The reason why everything that follows from a start, or from scores, is expected to differ, or null. */
 export function excusedCase(shown: Shown): string | null {
-  const own = new Set(shown.ours.actions.map((action) => `${action.task} ${action.rsc} ${action.node}`));
-  for (const { task, rsc, node } of shown.oracle.actions) {
-    if (task !== "start" || rsc === undefined || own.has(`start ${rsc} ${node}`)) continue;
-    const exception = EXCEPTIONS.find((one) => one.kind === "held" && one.explains(shown, rsc));
-    if (exception !== undefined) return exception.reason;
+  const starts = (result: Result): Map<string, string> =>
+    new Map(result.actions.filter(({ task }) => task === "start").map(({ rsc = "", node }) => [`${rsc} ${node}`, rsc]));
+  const [theirs, own] = [starts(shown.oracle), starts(shown.ours)];
+  for (const [kind, all, others] of [["held", theirs, own] as const, ["lost", own, theirs] as const]) {
+    for (const [start, resource] of all) {
+      if (others.has(start)) continue;
+      const exception = EXCEPTIONS.find((one) => one.kind === kind && one.explains(shown, resource));
+      if (exception !== undefined) return exception.reason;
+    }
   }
   const root = rootOf(shown.model, shown.oracle.scores, shown.ours.scores);
   if (root === null) return null;

@@ -82,14 +82,6 @@ export const PLACEMENTS: readonly PlacementException[] = [
     reason: "2.1.5 does not keep away from the only node of what must be kept apart (assignment.md 8.33)",
     explains: ({ resources }, model) => edgesTo(model, resources).some((one) => one.score < 0 && usableNodes(model, one.dependent) <= 1),
   },
-  {
-    reason: "2.1.5 breaks circles of colocations at another place (assignment.md 5.6)",
-    explains: ({ resources }, model) =>
-      resources.some((resource) => {
-        const top = outermostOf(resource);
-        return edgesTo(model, resources).some((one) => outermostOf(one.dependent) === top);
-      }),
-  },
 ];
 
 const INFINITY = 1_000_000;

@@ -133,8 +133,8 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
         if (primitive.parent === origin.parent) continue;
         if (!compatible(planner, origin, resource, primitive)) continue;
         for (const member of planner.actionsOf(primitive, `${action.task}_0`)) {
-          // A clone's instance that goes nowhere does not come up, so its stop has nothing to wait for.
-          if (member.node !== null || resource.kind === "group") collect(planner, origin, member, visited, reached);
+          // What goes nowhere does not come up, so its stop has nothing to wait for.
+          if (member.node !== null) collect(planner, origin, member, visited, reached);
         }
       }
     }
