@@ -23,6 +23,7 @@ const HEARTBEAT_MS = 50;
 
 type Usage = { readonly ownS: number; readonly childrenS: number; readonly pssMb: number };
 
+/** A process, and as its children those that have ended and those that live: the guardian's waiting shells. */
 function usage(pid: number): Usage {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat
@@ -31,11 +32,24 @@ function usage(pid: number): Usage {
     .map(Number);
   const at = (index: number): number => fields[index] ?? 0;
   const pss = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
-  return {
-    ownS: (at(11) + at(12)) / TICKS_PER_S,
-    childrenS: (at(13) + at(14)) / TICKS_PER_S,
-    pssMb: Number(pss?.[1] ?? 0) / 1024,
+  let childrenS = (at(13) + at(14)) / TICKS_PER_S;
+  let pssMb = Number(pss?.[1] ?? 0) / 1024;
+  for (const child of livingChildren(pid)) {
+    const its = usage(child);
+    childrenS += its.ownS + its.childrenS;
+    pssMb += its.pssMb;
+  }
+  return { ownS: (at(11) + at(12)) / TICKS_PER_S, childrenS, pssMb };
+}
+
+/** Those that stay. An agent that runs this very moment is counted when it has ended. */
+function livingChildren(pid: number): number[] {
+  const pids = readdirSync(`/proc/${pid}/task`).flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" "));
+  const isShell = (child: string): boolean => {
+    const path = `/proc/${child}/cmdline`;
+    return child !== "" && existsSync(path) && readFileSync(path, "utf8").startsWith("/bin/sh\0-c\0");
   };
+  return pids.filter(isShell).map(Number);
 }
 
 /** Daemon and guardian of a node, by their arguments. */

@@ -6,6 +6,7 @@ import { baseEnvironment, type EnvironmentSettings, ocfEnvironment, unfitVariabl
 import { fenceInput, hostArgument } from "./fence.ts";
 import { type Command, type ProcessGroup, spawnGroup } from "./group.ts";
 import { type AgentPlaces, findAgent, type Refusal, refusal } from "./locate.ts";
+import { RepeatShells } from "./repeat.ts";
 
 export type RunnerSettings = EnvironmentSettings &
   AgentPlaces & {
@@ -37,6 +38,7 @@ const LASTING = new Set(["start", "promote", "demote", "migrate_from", "migrate_
 export class AgentRunner {
   readonly #settings: RunnerSettings;
   readonly #metadata = new Map<string, Promise<string | null>>();
+  readonly #shells = new RepeatShells();
 
   constructor(settings: RunnerSettings) {
     this.#settings = settings;
@@ -85,13 +87,16 @@ export class AgentRunner {
     const file = findAgent(action, this.#settings);
     if (typeof file !== "string") return file;
     const cgroups = LASTING.has(action.operation) ? this.#settings.cgroups : null;
-    return task.run({
+    const repeated = this.#shells.fits(action);
+    if (!repeated) this.#shells.forget(action.resource);
+    const command = {
       file,
       args: [action.operation],
       env: ocfEnvironment(action, this.#settings),
       stdin: null,
       cgroupFile: cgroups?.enter(action.resource) ?? null,
-    });
+    };
+    return task.run(command, repeated ? () => this.#shells.run(action, command) : spawnGroup);
   }
 
   async #lsb(action: AgentAction, task: Task): Promise<ProcessEnd | Refusal> {
@@ -212,11 +217,11 @@ class Task {
     this.#hooks = hooks;
   }
 
-  async run(command: Command): Promise<ProcessEnd | Refusal> {
+  async run(command: Command, start: (command: Command) => ReturnType<typeof spawnGroup> = spawnGroup): Promise<ProcessEnd | Refusal> {
     if (this.stopped !== null) return { code: null, signal: "SIGTERM", stdout: "", stderr: "" };
     const unfit = unfitVariable(command.env);
     if (unfit !== null) return refusal("AGENT_BAD_REQUEST", `${unfit} cannot be an environment variable`);
-    const group = spawnGroup(command);
+    const group = start(command);
     if ("error" in group) return refusal("AGENT_NOT_PERMITTED", group.error);
     this.#group = group;
     this.#hooks.spawned({ pid: group.pid, startTicks: group.startTicks });
