@@ -212,6 +212,40 @@ describe("the link to the guardian", () => {
     assert.deepEqual(ack, { kind: "result.ack", key: "old" });
   });
 
+  it("an acknowledgement goes with the next message, or alone when none comes", async () => {
+    await open();
+    await events.next();
+    await guardian.heard.next();
+    link.ack("first");
+    link.ack("second");
+    link.run(request("next"));
+    const heard = await guardian.heard.of(3);
+    assert.deepEqual(
+      heard.map((message) => (message.kind === "result.ack" || message.kind === "run" ? message.key : message.kind)),
+      ["first", "second", "next"],
+    );
+    link.ack("alone");
+    assert.deepEqual(await guardian.heard.next(), { kind: "result.ack", key: "alone" });
+    for (let count = 1; count <= 64; count += 1) link.ack(`many${count}`);
+    assert.equal((await guardian.heard.of(64)).length, 64);
+  });
+
+  it("an acknowledgement that waited when the link broke is said first, and its result is not offered twice", async () => {
+    await open();
+    await events.next();
+    await guardian.heard.next();
+    guardian.welcome = { ...WELCOME, results: [resultOf("old"), resultOf("new")] };
+    link.ack("old");
+    guardian.socket?.destroy();
+    const after = await events.of(3);
+    assert.deepEqual(
+      after.map((event) => (event.kind === "result" ? event.key : event.kind)),
+      ["disconnected", "connected", "new"],
+    );
+    const [, ack] = await guardian.heard.of(2);
+    assert.deepEqual(ack, { kind: "result.ack", key: "old" });
+  });
+
   it("small extensions of a far deadline stay home, larger ones and new terms travel", async () => {
     await open();
     await events.next();

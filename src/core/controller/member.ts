@@ -59,6 +59,8 @@ export class Member {
   #helloUntilMs = 0;
   #fencingUntilMs = 0;
   #coverageUntilMs = 0;
+  /** What was looked at when there was no coverage to tell of. */
+  #coverageOf: { readonly history: unknown; readonly plan: string } | null = null;
   #current = false;
   /** The cluster has taken this daemon for online since its start. */
   #greeted = false;
@@ -459,10 +461,14 @@ export class Member {
     const { nowMs, options, raftStatus, state } = this.#host;
     if (self.incarnation === null || raftStatus.leader === null || nowMs < this.#coverageUntilMs || self.membership !== "online") return;
     if (this.#planAcked < this.#planVersion || state.intents.size > 0) return;
+    if (this.#coverageOf?.history === self.history && this.#coverageOf.plan === this.#planSignature) return;
     const resources = [...self.history.values()]
       .filter((entry) => entry.active && !entry.covered && entry.stop !== null && this.#isCovered(entry.resource))
       .map((entry) => entry.resource);
-    if (resources.length === 0) return;
+    if (resources.length === 0) {
+      this.#coverageOf = { history: self.history, plan: this.#planSignature };
+      return;
+    }
     this.#coverageUntilMs = nowMs + PROPOSAL_TIMEOUT_MS;
     const { memberId } = options;
     const command = { kind: "node.covers", memberId, incarnation: self.incarnation, basedOn: state.index, resources } as const;

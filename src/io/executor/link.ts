@@ -27,6 +27,10 @@ const WELCOME_TIMEOUT_MS = 5_000;
 const DEADLINE_STEP_MS = 500;
 const DEADLINE_STEP_PART = 1 / 10;
 
+/** An acknowledgement waits this long, milliseconds, and in this number for a message to go with: alone it wakes the guardian. */
+const ACK_HOLD_MS = 1_000;
+const ACKS_HELD_MAX = 64;
+
 export type RunRequest = {
   readonly key: string;
   readonly origin: IntentOrigin | null;
@@ -84,7 +88,9 @@ export function linkGuardian(options: GuardianLinkOptions): GuardianLink {
 class SocketLink implements GuardianLink {
   readonly #options: GuardianLinkOptions;
   readonly #asked = new Map<string, RunRequest>();
+  /** Not said yet: held for the next message, or while the guardian cannot hear them. */
   readonly #acks = new Set<string>();
+  #ackTimer: NodeJS.Timeout | null = null;
   readonly #cancels = new Set<string>();
   #plan: StopPlan | null = null;
   #deadline: { readonly term: Term; readonly atMonotonicMs: number } | null = null;
@@ -119,9 +125,11 @@ class SocketLink implements GuardianLink {
   }
 
   ack(key: string): void {
-    // Kept only while the guardian cannot hear it: the next welcome would offer the result again.
-    if (this.#welcomed) this.#send({ kind: "result.ack", key });
-    else this.#acks.add(key);
+    this.#acks.add(key);
+    // What the guardian has not heard when the link breaks is said after the next welcome, which would offer the result again.
+    if (!this.#welcomed) return;
+    if (this.#acks.size >= ACKS_HELD_MAX) this.#sayAcks();
+    else this.#ackTimer ??= setTimeout(() => this.#sayAcks(), ACK_HOLD_MS);
   }
 
   plan(plan: StopPlan): void {
@@ -152,6 +160,7 @@ class SocketLink implements GuardianLink {
 
   close(): void {
     this.#closed = true;
+    if (this.#ackTimer !== null) clearTimeout(this.#ackTimer);
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#welcomed = false;
@@ -220,14 +229,13 @@ class SocketLink implements GuardianLink {
     this.#welcomed = true;
     this.#backoffMs = BACKOFF_FIRST_MS;
     this.#deadlineSent = null;
+    const acked = new Set(this.#acks);
+    this.#sayAcks();
     const known = new Set<string>(welcome.running.map((item) => item.key));
     for (const result of welcome.results) known.add(result.key);
     if (this.#selfFence !== null) this.#send({ kind: "self-fence", reason: this.#selfFence });
     if (this.#plan !== null && this.#plan.version > welcome.planVersion) this.#send({ kind: "plan", plan: this.#plan });
     if (this.#deadline !== null) this.#sendDeadline();
-    const acked = new Set(this.#acks);
-    this.#acks.clear();
-    for (const key of acked) this.#send({ kind: "result.ack", key });
     for (const request of this.#asked.values()) if (!known.has(request.key)) this.#send({ kind: "run", ...request });
     for (const key of this.#cancels) {
       // A key that nobody knows any more needs no cancelling, and must not be remembered for ever.
@@ -247,10 +255,22 @@ class SocketLink implements GuardianLink {
     if (this.#send({ kind: "deadline", ...this.#deadline })) this.#deadlineSent = this.#deadline;
   }
 
+  #sayAcks(): void {
+    if (this.#ackTimer !== null) clearTimeout(this.#ackTimer);
+    this.#ackTimer = null;
+    if (!this.#welcomed) return;
+    const keys = [...this.#acks];
+    this.#acks.clear();
+    for (const key of keys) this.#send({ kind: "result.ack", key });
+  }
+
   #send(message: ToGuardian): boolean {
     const socket = this.#socket;
     if (socket === null || !this.#welcomed) return false;
+    socket.cork();
+    if (message.kind !== "result.ack" && this.#acks.size > 0) this.#sayAcks();
     socket.write(encodeFrame(message));
+    socket.uncork();
     if (socket.writableLength > UNSENT_MAX_BYTES) this.#lost(socket, "the guardian does not read");
     return true;
   }
