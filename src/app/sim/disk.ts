@@ -78,6 +78,8 @@ class Disk implements SimulatedDisk {
 
   open(): { readonly disk: KeyValueDisk; readonly slots: SlotFile } {
     this.#run += 1;
+    // LevelDB writes what it recovers from its log into a synced table before anything else.
+    if (!this.#full) this.#syncAll();
     const handle: Handle = { run: this.#run, failed: false, closed: false, tail: Promise.resolve() };
     return { disk: this.#openDisk(handle), slots: this.#openSlots(handle) };
   }
@@ -130,6 +132,8 @@ class Disk implements SimulatedDisk {
     if (this.#full || (batch.synced && this.#failNext)) {
       this.#failNext = false;
       handle.failed = true;
+      // A record for which there was no space is torn: nobody reads it again. One whose sync failed may be whole.
+      if (this.#full) this.#pending = this.#pending.filter((one) => one !== batch);
       throw new StoreError(this.#full ? "no space is left on the simulated disk" : "the simulated sync failed", { code: "STORE_FAILED" });
     }
     this.#pending = this.#pending.filter((one) => one !== batch);
