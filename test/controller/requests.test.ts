@@ -174,6 +174,32 @@ describe("removal", () => {
   });
 });
 
+describe("a change that would leave no quorum", () => {
+  test("is refused while the member it counts on is silent, and nothing of it is begun", () => {
+    const { cluster, leader, others } = formed();
+    const [live, silent] = others;
+    cluster.until("all vote", 5_000, () => leader.core.raftStatus.configuration.voters.size === 3);
+    cluster.until("no change is under way", 5_000, () => leader.core.raftStatus.configuration.outgoing.size === 0);
+    silent.die();
+    cluster.run(3_000);
+    const before = leader.core.raftStatus.configIndex;
+    for (const [method, params] of [
+      ["cluster.demote", { node: live.name }],
+      ["cluster.remove", { node: live.name, force: true }],
+      ["cluster.votes", { node: silent.name, votes: 3 }],
+    ] as const) {
+      const answer = leader.request(method, params) as Refused;
+      assert.equal(answer.error?.code, "MEMBERSHIP_REFUSED", method);
+      assert.match(answer.error?.message ?? "", new RegExp(silent.name), method);
+    }
+    assert.equal(leader.core.raftStatus.configIndex, before);
+    assert.ok(leader.core.state.nodes.has(live.name));
+    accepted(leader.request("cluster.demote", { node: silent.name }));
+    accepted(leader.request("cluster.demote", { node: live.name }));
+    assert.deepEqual([...leader.core.raftStatus.configuration.voters.keys()], [leader.id]);
+  });
+});
+
 describe("fencing of the leader by an operator", () => {
   test("the device's success reaches the next leader as soon as there is one", () => {
     const fenced = { atMs: 0 };

@@ -59,6 +59,8 @@ export class MemberNode {
   #policy: PolicyHost | null = null;
   #identity: NodeIdentity;
   #configuration: Configuration | null = null;
+  /** Members that it no longer names while that is not committed. */
+  #leaving: Configuration["members"] = new Map();
   /** Members that refuse our links because the cluster's configuration does not name us. */
   readonly #refusedBy = new Set<MemberId>();
   readonly #repeats = new Repeats();
@@ -138,8 +140,7 @@ export class MemberNode {
   async requestAtLeader(method: string, params: unknown, signal?: AbortSignal): Promise<unknown> {
     const { leader, role } = this.#shell.core.raftStatus;
     const configuration = this.#configuration;
-    const isForIt = isForLeader(method, params, this.#options.settings.node);
-    if (!isForIt || role === "leader" || leader === null || configuration === null) {
+    if (!isForLeader(method) || role === "leader" || leader === null || configuration === null) {
       return this.request(method, params, signal);
     }
     try {
@@ -272,8 +273,9 @@ export class MemberNode {
       store,
       links: {
         send: (to, message) => this.#transport?.send(to, message),
-        setPeers: (configuration) => {
+        setPeers: (configuration, leaving) => {
           this.#configuration = configuration;
+          this.#leaving = leaving;
           if (this.#transport !== null) this.#setPeers(configuration);
         },
       },
@@ -361,8 +363,8 @@ export class MemberNode {
 
   /** Before the first configuration is known every holder of this cluster's certificate may speak to us. */
   #admits(member: MemberId): ReturnType<Parameters<typeof createTransport>[0]["admit"]> {
-    if (this.#configuration === null || this.#configuration.members.size === 0 || this.#configuration.members.has(member))
-      return { kind: "admitted" };
+    if (this.#configuration === null || this.#configuration.members.size === 0) return { kind: "admitted" };
+    if (this.#configuration.members.has(member) || this.#leaving.has(member)) return { kind: "admitted" };
     // A member that is behind does not know the newest members yet; the cluster's certificate still names them.
     if (!this.#configuration.members.has(this.#identity.member)) return { kind: "admitted" };
     return { kind: "refused", code: "LINK_NOT_A_MEMBER", reason: `member ${member} is not in the configuration` };
@@ -370,7 +372,7 @@ export class MemberNode {
 
   #setPeers(configuration: Configuration): void {
     if (configuration.members.size === 0) return;
-    const peers: Peer[] = [...configuration.members].map(([member, row]) => ({ member, addresses: row.addresses }));
+    const peers: Peer[] = [...configuration.members, ...this.#leaving].map(([member, row]) => ({ member, addresses: row.addresses }));
     this.#transport?.setPeers(peers);
     this.#transport?.recheck();
   }

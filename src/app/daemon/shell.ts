@@ -52,7 +52,10 @@ export type NodeAdapters = {
     RaftStore<Proposal>,
     "save" | "keepChunks" | "verifySnapshot" | "takeSnapshot" | "loadSnapshot" | "compact" | "readSnapshot"
   >;
-  readonly links: { send(to: MemberId, message: Message<Proposal>): void; setPeers(configuration: Configuration): void };
+  readonly links: {
+    send(to: MemberId, message: Message<Proposal>): void;
+    setPeers(configuration: Configuration, leaving: Configuration["members"]): void;
+  };
   readonly guardian: GuardianPort;
   readonly planner: { post(message: ToPlanner): void };
   readonly snapshots: {
@@ -172,7 +175,7 @@ class Shell implements NodeShell {
         this.#then(store.compact(effect.to), () => {});
         return;
       case "peers":
-        links.setPeers(effect.configuration);
+        links.setPeers(effect.configuration, effect.leaving);
         return;
       case "run":
         this.#run(effect);

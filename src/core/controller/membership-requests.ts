@@ -1,6 +1,6 @@
 import { type MemberId, memberId } from "../base/index.ts";
 import { activeOn, type Command, type NodeStatus, VOTES_MAX } from "../cib/index.ts";
-import type { ConfigChange } from "../raft/index.ts";
+import { type ConfigChange, enterJoint, voteResult } from "../raft/index.ts";
 import type { Ask, Desk } from "./desk.ts";
 import { RequestError } from "./params.ts";
 import { refusedByRaft, unknownNode } from "./request-parts.ts";
@@ -31,10 +31,10 @@ export class MembershipRequests {
       throw new RequestError("BAD_REQUEST", `parameter votes must be from 0 to ${VOTES_MAX}`);
     }
     if (votes === 0 || node.witness === true) this.#mustNotBeLast(node.name, target);
+    const changes: readonly ConfigChange[] = [votes > 0 ? voterChange(node, target, votes) : { op: "learner", id: target }];
+    this.#mustKeepQuorum(changes);
     // The wish is replicated first: the leader brings a learner that is wanted as a voter to its votes, and no other.
-    this.#desk.propose(ask, [{ kind: "node.votes", node: node.name, votes, memberId: target }], () =>
-      this.#done(ask, [votes > 0 ? voterChange(node, target, votes) : { op: "learner", id: target }]),
-    );
+    this.#desk.propose(ask, [{ kind: "node.votes", node: node.name, votes, memberId: target }], () => this.#done(ask, changes));
   }
 
   /** Replaces the addresses under which a member is found; its links move as soon as this is committed. */
@@ -74,7 +74,9 @@ export class MembershipRequests {
     // What the second step would be refused for is refused before the first one.
     this.#mustNotBeLast(name, memberId(member));
     if (outgoing.size > 0) throw refusedByRaft("change-pending");
-    this.#desk.propose(ask, [forget], () => this.#done(ask, [{ op: "remove", id: memberId(member) }]));
+    const changes: readonly ConfigChange[] = [{ op: "remove", id: memberId(member) }];
+    this.#mustKeepQuorum(changes);
+    this.#desk.propose(ask, [forget], () => this.#done(ask, changes));
   }
 
   #removeStranger(ask: Ask, name: string): unknown {
@@ -96,6 +98,31 @@ export class MembershipRequests {
     const { voters, witnesses } = this.#desk.host.raftStatus.configuration;
     const others = [...voters].filter(([other]) => other !== target && !witnesses.has(other));
     if (others.length === 0) throw new RequestError("MEMBERSHIP_REFUSED", `${name} is the last member that votes and can lead`);
+  }
+
+  /**
+   * A change is agreed to by both halves (RAFT.md §2 feature 7): one whose new half is not there to agree would be begun
+   * and never end, and block every other write until then. Who has been silent for longer than it takes to be lost is not
+   * there; only the leader knows, so daemons pass these requests on to it.
+   */
+  #mustKeepQuorum(changes: readonly ConfigChange[]): void {
+    const { raftStatus, options, timing, nowMs } = this.#desk.host;
+    const { configuration, role, peers } = raftStatus;
+    const next = enterJoint(configuration, changes, true);
+    if (role !== "leader" || typeof next === "string") return;
+    const isThere = (id: MemberId): boolean => {
+      if (id === options.memberId) return true;
+      const heardMs = peers.get(id)?.lastHeardMs ?? null;
+      return heardMs !== null && nowMs - heardMs <= timing.nodeLossMs;
+    };
+    const answers = new Map([...next.voters.keys()].map((id) => [id, isThere(id)]));
+    if (voteResult({ voters: next.voters, outgoing: new Map() }, answers) === "won") return;
+    const silent = [...answers].flatMap(([id, there]) => (there ? [] : [next.members.get(id)?.name ?? String(id)]));
+    throw new RequestError(
+      "MEMBERSHIP_REFUSED",
+      `without ${silent.join(", ")}, not heard of at present, the members that would be left have no quorum: bring ${silent.length > 1 ? "them" : "it"} back, or take ${silent.length > 1 ? "their votes" : "its vote"} first`,
+      { facts: { silent } },
+    );
   }
 
   transfer(ask: Ask, node: NodeStatus): void {

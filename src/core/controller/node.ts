@@ -61,6 +61,8 @@ export class NodeCore implements Host {
   readonly #requests: Requests;
   readonly #departure: Departure;
   #configIndex: LogIndex | null = null;
+  /** Links to members that are leaving are kept. */
+  #leaves = false;
   /** Set while an installed snapshot is being loaded; commits that follow it wait. */
   #installing: EntryId | null = null;
   #held: Entry<Proposal>[] = [];
@@ -331,11 +333,22 @@ export class NodeCore implements Host {
       this.#take(ready);
     }
     // A configuration is in force when it is appended, and replaced when its entry is.
-    if (entries && this.raftStatus.configIndex !== this.#configIndex) {
-      this.#configIndex = this.raftStatus.configIndex;
-      this.emit({ kind: "peers", configuration: this.raftStatus.configuration });
-    }
+    if ((entries && this.raftStatus.configIndex !== this.#configIndex) || this.#leavingCommits()) this.#tellPeers();
     if (this.#leader.leading || this.nowMs >= this.#tellPlannerMs) this.#tellPlanner();
+  }
+
+  /** A leader that is removed leads until its removal is committed: it needs the others' answers until then (RAFT.md §2 feature 9). */
+  #tellPeers(): void {
+    const { configuration, configIndex, commit } = this.raftStatus;
+    this.#configIndex = configIndex;
+    const before = commit < configIndex ? this.raft.configurationAt(commit).members : [];
+    const leaving = new Map([...before].filter(([member]) => !configuration.members.has(member)));
+    this.#leaves = leaving.size > 0;
+    this.emit({ kind: "peers", configuration, leaving });
+  }
+
+  #leavingCommits(): boolean {
+    return this.#leaves && this.raftStatus.commit >= this.raftStatus.configIndex;
   }
 
   #take(ready: Ready<Proposal>): void {

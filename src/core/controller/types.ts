@@ -130,7 +130,8 @@ export type Effect =
   | { readonly kind: "loadSnapshot"; readonly last: EntryId }
   | { readonly kind: "takeSnapshot"; readonly state: CibState; readonly last: EntryId; readonly configuration: Configuration }
   | { readonly kind: "compact"; readonly to: EntryId }
-  | { readonly kind: "peers"; readonly configuration: Configuration }
+  /** `leaving`: members that the configuration no longer names, until its entry is committed. Links to them stay. */
+  | { readonly kind: "peers"; readonly configuration: Configuration; readonly leaving: Configuration["members"] }
   | {
       readonly kind: "run";
       readonly key: string;
