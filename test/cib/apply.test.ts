@@ -93,7 +93,7 @@ const commitIntents = (log: Log, ...intents: readonly IntentDraft[]): Command =>
   intents,
   cancels: [],
 });
-const result = (log: Log, rc: number, status: 0 | 2 = 0, covered = true, member = 1): Command => {
+const result = (log: Log, rc: number, status: 0 | 2 = 0, covered = true, member = 1): Extract<Command, { kind: "results.record" }> => {
   const key = [...log.state.intents.keys()][0] ?? "none";
   return {
     kind: "results.record",
@@ -229,6 +229,21 @@ describe("intents and results", () => {
     log.run(failed);
     assert.equal(log.state.nodes.get("n1")?.attributes.get("fail-count-web#monitor_1000"), "1");
     assert.equal(log.state.changedAt, changedAt);
+  });
+
+  test("a monitor's report that comes after those of its later runs is not news", () => {
+    const log = started();
+    const monitor = { ...start(log), task: "monitor", intervalMs: 1000 };
+    log.run(commitIntents(log, { ...monitor, action: { ...monitor.action, operation: "monitor", intervalMs: 1000 } }));
+    const begun = result(log, 0);
+    const run = (rc: number, number: number): Command => ({ ...begun, results: begun.results.map((one) => ({ ...one, rc, run: number })) });
+    log.run(begun, run(7, 5), run(0, 6));
+    const changedAt = log.state.changedAt;
+    log.run(run(7, 5));
+    assert.equal(log.state.changedAt, changedAt);
+    assert.equal(log.state.nodes.get("n1")?.attributes.get("fail-count-web#monitor_1000"), "1");
+    log.run(run(7, 7));
+    assert.equal(log.state.nodes.get("n1")?.attributes.get("fail-count-web#monitor_1000"), "2");
   });
 
   test("a failed start may have started: it counts as active until something proves the contrary", () => {

@@ -1,4 +1,4 @@
-import type { LogIndex } from "../base/index.ts";
+import type { LogIndex, MemberId } from "../base/index.ts";
 import { findMember } from "./apply-node.ts";
 import type { CancelDraft, Command, IntentDraft, OperationResult } from "./commands.ts";
 import { isFailure, outcomeOfIntent, outcomeOfRecurring, recordOperation, recurringKey } from "./history.ts";
@@ -109,7 +109,7 @@ export function applyResults(state: CibState, command: Of<"results.record">): Ch
   let voidsPlans = false;
   for (const result of command.results) {
     const current = next.nodes.get(node.name) ?? node;
-    const recorded = recordOne(next, current, result);
+    const recorded = recordOne(next, current, command.memberId, result);
     if (recorded === null) continue;
     next = recorded.state;
     voidsPlans ||= recorded.unexpected;
@@ -117,7 +117,12 @@ export function applyResults(state: CibState, command: Of<"results.record">): Ch
   return accepted(next, { voidsPlans });
 }
 
-function recordOne(state: CibState, node: NodeStatus, result: OperationResult): { state: CibState; unexpected: boolean } | null {
+function recordOne(
+  state: CibState,
+  node: NodeStatus,
+  memberId: MemberId,
+  result: OperationResult,
+): { state: CibState; unexpected: boolean } | null {
   const intent = state.intents.get(result.key);
   if (intent !== undefined && intent.node === node.name) {
     const outcome = outcomeOfIntent(intent);
@@ -129,12 +134,18 @@ function recordOne(state: CibState, node: NodeStatus, result: OperationResult): 
     for (const recurring of history.recurring.values()) {
       if (recurring.key !== result.key) continue;
       // Only changes are told, so an equal one is the same one again: its proposal outlived the leader that was asked first.
-      if (isRecorded(history, recurring, result)) return null;
-      const outcome = outcomeOfRecurring(history.resource, recurring);
+      if (isRecorded(history, recurring, result) || isPast(recurring, memberId, result)) return null;
+      const lastRun = result.run === undefined ? {} : { lastRun: { member: memberId, run: result.run } };
+      const outcome = { ...outcomeOfRecurring(history.resource, recurring), ...lastRun };
       return { state: withNode(state, recordOperation(node, outcome, result, state.clockMs)), unexpected: true };
     }
   }
   return null;
+}
+
+/** A later run of the same member is recorded already: this one was recorded before that, or is of no interest any more. */
+function isPast({ lastRun }: RecurringOperation, memberId: MemberId, { run }: OperationResult): boolean {
+  return run !== undefined && lastRun !== undefined && lastRun.member === memberId && run <= lastRun.run;
 }
 
 function isRecorded(history: ResourceHistory, { task, intervalMs }: RecurringOperation, result: OperationResult): boolean {

@@ -17,7 +17,7 @@ export function applyJoin(state: CibState, command: Of<"node.join">): Change {
   const present = state.nodes.get(command.node);
   if (present !== undefined && present.memberId === command.memberId) return accepted(state, { voidsPlans: false });
   if (present !== undefined && (present.membership === "online" || present.membership === "detached")) {
-    return refused("NODE_EXISTS", `node ${command.node} is online as another member`);
+    return refused("NODE_EXISTS", `node ${command.node} is online as another member: give this one another name, or stop that one first`);
   }
   // The newcomer may be another machine: its new incarnation would prove nothing about what the old one still runs (H1).
   if (present !== undefined && present.membership === "lost" && mayRun(state, present)) {

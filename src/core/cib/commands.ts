@@ -84,6 +84,8 @@ export type OperationResult = {
   readonly execTimeMs: number;
   /** True when the guardian's acknowledged stop plan covers the resource (RAFT.md §7: Tsafe covers only these). */
   readonly covered: boolean;
+  /** Which of the later runs of a recurring monitor it was: rises from run to run of one member, restarts of the daemon included. */
+  readonly run?: number;
 };
 
 /** Selects history to forget. Null selects all. */

@@ -15,6 +15,7 @@ export type Outcome = {
   readonly actionId: number;
   readonly startFailureFatal: boolean;
   readonly stop: StopSpec | null;
+  readonly lastRun?: RecurringOperation["lastRun"];
 };
 
 export function outcomeOfIntent(intent: Intent): Outcome {
@@ -120,8 +121,8 @@ export function recurringKey(of: { readonly task: string; readonly intervalMs: n
 }
 
 function recurringOf(outcome: Outcome): RecurringOperation {
-  const { key, task, intervalMs, expectedRc, digest, action, transition, actionId } = outcome;
-  return { key, task, intervalMs, expectedRc, digest, action, transition, actionId };
+  const { key, task, intervalMs, expectedRc, digest, action, transition, actionId, lastRun } = outcome;
+  return { key, task, intervalMs, expectedRc, digest, action, transition, actionId, ...(lastRun === undefined ? {} : { lastRun }) };
 }
 
 /** Probes do not count; a failed stop counts as INFINITY, and so does a failed start unless told otherwise (19.2). */

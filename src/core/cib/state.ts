@@ -66,6 +66,8 @@ export type RecurringOperation = {
   readonly action: ActionSpec;
   readonly transition: number;
   readonly actionId: number;
+  /** The last of its later runs that was recorded; absent: none was. */
+  readonly lastRun?: { readonly member: MemberId; readonly run: number };
 };
 
 /** Everything known of one resource on one node. */

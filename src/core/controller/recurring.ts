@@ -127,7 +127,7 @@ export class Recurring {
       repeating.dueMs = this.#host.nowMs + Math.max(1, result.action.intervalMs);
       const outcome = resultOf(repeating.key, result.outcome, true);
       if (outcome !== null && this.#differs(repeating, outcome)) {
-        this.#changed.set(repeating.key, outcome);
+        this.#changed.set(repeating.key, { ...outcome, run: numberOf(result.key) });
         this.#reporting.add(repeating.key);
       }
     }
@@ -154,4 +154,13 @@ export class Recurring {
   recorded(results: readonly OperationResult[]): void {
     for (const result of results) this.#reporting.delete(result.key);
   }
+}
+
+/** Counts of one start of the daemon; a year of 100 runs a second. */
+const RUNS_PER_BOOT = 2 ** 32;
+
+/** `<intent key>~<boot>.<count>` as one number that rises. */
+function numberOf(runKey: string): number {
+  const [boot, count] = runKey.slice(runKey.indexOf("~") + 1).split(".");
+  return Number(boot) * RUNS_PER_BOOT + Number(count);
 }
