@@ -195,6 +195,7 @@ function judge(generated: Generated, oracle: Oracle | undefined, tally: Tally, h
   if (verdict.kind === "same") return;
   if (verdict.kind === "known") {
     tally.addKnown(verdict.reasons);
+    if (how.maxDiff > 0) console.log(`seed ${generated.seed}: known: ${verdict.reasons.join("; ")}`);
     return;
   }
   tally.different++;

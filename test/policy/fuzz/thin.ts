@@ -14,11 +14,13 @@ const TAGS = ["colocation", "anti-colocation", "colocation-role", "coloc-node-at
  */
 export function thinned(constraints: readonly Element[], resources: readonly MadeResource[], draw: Draw, tags: Set<string>): Element[] {
   const groups = new Set(resources.filter(({ kind }) => kind === "group").map(({ id }) => id));
+  const clones = new Set(resources.filter(({ kind }) => kind === "clone").map(({ id }) => id));
   const edges: Edge[] = [];
   const kept = constraints.filter((constraint) => {
     if (constraint.name !== "rsc_colocation") return true;
     const added = edgesOf(constraint);
-    if (draw.chance(dropPercent(constraint, edges, added, groups))) return false;
+    const unevenly = isUnevenlyShared(constraint, clones) ? 60 : 0;
+    if (draw.chance(Math.max(unevenly, dropPercent(constraint, edges, added, groups)))) return false;
     edges.push(...added);
     return true;
   });
@@ -35,6 +37,13 @@ function dropPercent(constraint: Element, before: readonly Edge[], added: readon
   const touched = new Set(added.flatMap(({ dependent, primary }) => [dependent, primary]));
   if (all.some((edge) => touched.has(edge.dependent) && isChained(edge, all, groups))) return 75;
   return all.some((edge) => all.some((other) => edge.dependent === other.dependent && edge.mandatory !== other.mandatory)) ? 60 : 0;
+}
+
+/** A positive one with a clone, or an optional one of a clone: 2.1.5 does not hand it to the instances of a clone on all nodes. */
+function isUnevenlyShared({ attributes }: Element, clones: ReadonlySet<string>): boolean {
+  const { rsc = "", "with-rsc": withRsc = "", "with-rsc-role": role, score = "0" } = attributes;
+  if (score.startsWith("-") || role !== undefined) return false;
+  return clones.has(withRsc) || (clones.has(rsc) && score !== "INFINITY");
 }
 
 /** The dependent has dependents itself, whose preferences a group does not pass on, or a finite score does not weaken. */

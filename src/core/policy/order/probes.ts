@@ -105,6 +105,10 @@ function orderBeforeRestarts(planner: Planner, resource: Resource, probes: reado
     if ((edge.effects & EFFECT.anti) !== 0) continue;
     if (edge.then.task === "start" || edge.then.task === "promote") collect(planner, resource, edge.then, visited, reached);
   }
+  // That containers of a bundle look for each other holds here wherever the other one comes up (O5.5).
+  for (const other of otherContainers(resource)) {
+    for (const start of planner.actionsOf(other, "start_0")) collect(planner, resource, start, visited, reached);
+  }
   for (const action of reached) {
     const other = action.resource;
     if (other === null || other === resource) continue;
@@ -114,6 +118,14 @@ function orderBeforeRestarts(planner: Planner, resource: Resource, probes: reado
       for (const probe of probes) probe.precede(takedown, seq);
     }
   }
+}
+
+/** The containers of a bundle's other replicas, if only one may be on a host. */
+function otherContainers(resource: Resource): readonly Resource[] {
+  const bundle = resource.inBundle?.bundle ?? null;
+  if (bundle === null || bundle.replicasPerHost !== 1) return [];
+  const containers = bundle.replicas.map((replica) => replica.container);
+  return containers.includes(resource) ? containers.filter((container) => container !== resource) : [];
 }
 
 /** Walks from a start along `push` edges, through the points of collectives and down to members. */
