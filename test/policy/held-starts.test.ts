@@ -82,3 +82,19 @@ for (const { title, banned, waits } of [
     assert.equal(precedes(graph, "first_monitor_0 n2", "b_stop_0 n2"), waits);
   });
 }
+
+for (const [title, perHost, held] of [
+  ["waits for the probes of the other containers where each needs a host for itself", 1, true],
+  ["waits for its own container's probes only where they share hosts", 2, false],
+] as const) {
+  test(`the restart of a bundle's connection ${title} (actions.md O5.3, O5.5)`, () => {
+    const resources = `<bundle id="b"><podman image="i:1" replicas="2" replicas-per-host="${perHost}"/><network ip-range-start="192.168.122.131"/>
+      <primitive id="p" ${DUMMY}/></bundle>`;
+    const key = "5:3:0:11111111-2222-3333-4444-555555555555";
+    const connection = `<lrm_resource id="b-0" class="ocf" provider="pacemaker" type="remote"><lrm_rsc_op id="b-0_monitor_30000" operation="monitor"
+      operation_key="b-0_monitor_30000" interval="30000" transition-key="${key}" transition-magic="0:0;${key}" call-id="3" rc-code="0" op-status="0"/></lrm_resource>`;
+    const graph = planOf(resources, "", [history("b-podman-1", "monitor") + connection, "", ""]);
+    assert.equal(precedes(graph, "b-podman-0_monitor_0 n2", "b-0_stop_0 n1"), true);
+    assert.equal(precedes(graph, "b-podman-1_monitor_0 n2", "b-0_stop_0 n1"), held);
+  });
+}
