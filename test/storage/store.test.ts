@@ -147,6 +147,25 @@ test("a snapshot is verified behind the chunks that are still on their way to th
   await kept;
 });
 
+test("a snapshot is installed although the next one begins to come in while its write waits", async () => {
+  const { disk, store } = await fresh();
+  const bytes = Buffer.from("state");
+  const meta = snapshotOf(bytes, 60, 1);
+  const next = snapshotOf(Buffer.from("newer state"), 70, 1);
+  await store.keepChunks([{ snapshot: meta, offset: 0, data: bytes }]);
+  const before = store.save(write({ hard: hard(1, null, 0), entries: range(1, 50, 1) }));
+  const installed = store.save(write({ hard: hard(1, null, 60), snapshot: { meta, keepSuffix: false } }));
+  await store.keepChunks([{ snapshot: next, offset: 0, data: Buffer.from("newer state") }]);
+  await Promise.all([before, installed]);
+  assert.equal(await store.verifySnapshot(next), true);
+  await store.close();
+  disk.powerCut();
+  const { loaded, store: again } = await reopen(disk);
+  assert.equal(loaded.finding.kind, "clean");
+  assert.deepEqual(loaded.restored.snapshot, meta);
+  assert.deepEqual(Buffer.from((await again.loadSnapshot()) ?? []), bytes);
+});
+
 test("an incoming snapshot that the log reaches beyond keeps the suffix; a wrong hash is seen", async () => {
   const { disk, store } = await fresh();
   await store.save(write({ hard: hard(1, null, 0), entries: range(1, 90, 1) }));

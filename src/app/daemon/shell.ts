@@ -247,12 +247,16 @@ class Shell implements NodeShell {
     });
   }
 
+  /**
+   * Writes are handed to the store in the order in which the core asked for them: one that waited for its chunks would come
+   * after the next one, with an older term. Chunks beside a snapshot that is installed are of a later snapshot.
+   */
   async #save(write: Persist): Promise<void> {
     const { store } = this.#adapters;
-    if (write.chunks.length > 0) await store.keepChunks(write.chunks);
-    if (write.ticket === null) return;
-    const { hard, entries, snapshot, recovered } = write;
-    await store.save({ hard, entries, snapshot, recovered });
+    const { hard, entries, snapshot, recovered, ticket, chunks } = write;
+    const saved = ticket === null ? null : store.save({ hard, entries, snapshot, recovered });
+    const kept = chunks.length === 0 ? null : store.keepChunks(chunks);
+    await Promise.all([saved, kept]);
   }
 
   #load(last: EntryId): void {

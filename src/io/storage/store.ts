@@ -86,7 +86,7 @@ function watermarkOf(identity: StoreIdentity, hard: HardRecord): Uint8Array {
 
 /** Work for the next synced write. */
 type Work<C> =
-  | { readonly kind: "write"; readonly write: StoreWrite<C> }
+  | { readonly kind: "write"; readonly write: StoreWrite<C>; readonly installs: Incoming | null }
   | { readonly kind: "compact"; readonly to: EntryId }
   | { readonly kind: "pointer"; readonly pointer: Pointer };
 
@@ -150,7 +150,15 @@ class Store<C> implements RaftStore<C> {
   }
 
   save(write: StoreWrite<C>): Promise<void> {
-    return this.#enqueue({ kind: "write", write });
+    return this.#enqueue({ kind: "write", write, installs: write.snapshot === null ? null : this.#claim(write.snapshot.meta) });
+  }
+
+  /** Taken out at once: while the write waits for earlier ones, the next snapshot may begin to come in. */
+  #claim(meta: SnapshotMeta): Incoming {
+    const incoming = this.#incoming;
+    invariant(incoming !== null && sameSnapshot(incoming.meta, meta), "a snapshot is installed whose chunks were not kept");
+    this.#incoming = null;
+    return incoming;
   }
 
   compact(to: EntryId): Promise<void> {
@@ -202,7 +210,7 @@ class Store<C> implements RaftStore<C> {
     if (items.every(({ work }) => work.kind === "write" && isEmpty(work.write))) return;
     const batch = new Batch(this.#layout, this.#options.disk);
     for (const { work } of items) {
-      if (work.kind === "write") await this.#collect(batch, work.write);
+      if (work.kind === "write") await this.#collect(batch, work.write, work.installs);
       else if (work.kind === "compact") batch.compact(work.to.index);
       else this.#switchPointer(batch, work.pointer, true);
     }
@@ -215,14 +223,10 @@ class Store<C> implements RaftStore<C> {
     } else this.#writeSlotSoon();
   }
 
-  async #collect(batch: Batch, write: StoreWrite<C>): Promise<void> {
-    if (write.snapshot !== null) {
-      const incoming = this.#incoming;
-      const { meta, keepSuffix } = write.snapshot;
-      invariant(incoming !== null && sameSnapshot(incoming.meta, meta), "a snapshot is installed whose chunks were not kept");
-      const { generation, offsets } = incoming;
-      this.#switchPointer(batch, { meta: incoming.meta, generation, chunks: offsets.length, offsets }, keepSuffix);
-      this.#incoming = null;
+  async #collect(batch: Batch, write: StoreWrite<C>, installs: Incoming | null): Promise<void> {
+    if (write.snapshot !== null && installs !== null) {
+      const { meta, generation, offsets } = installs;
+      this.#switchPointer(batch, { meta, generation, chunks: offsets.length, offsets }, write.snapshot.keepSuffix);
     }
     await batch.append(write.entries, this.#options.commands);
     this.#stats.entriesWritten += write.entries.length;
