@@ -42,8 +42,8 @@ export interface SimulatedDisk {
   setFull(full: boolean): void;
   /** Everything is gone, as after a change of the disk. */
   wipe(): void;
-  /** The next synced write fails and the disk stays unusable until opened anew. */
-  failNextSync(): void;
+  /** The next synced write fails and the disk stays unusable until opened anew; `false` takes that back. */
+  failNextSync(fails?: boolean): void;
   /** Adds this much to every write from now on, milliseconds; 0 ends it. */
   setStallMs(delayMs: number): void;
   /** The record as a power cut at this instant would leave it at worst: only what was synced. */
@@ -264,8 +264,8 @@ class Disk implements SimulatedDisk {
     this.#slots = [emptySlot(), emptySlot()];
   }
 
-  failNextSync(): void {
-    this.#failNext = true;
+  failNextSync(fails = true): void {
+    this.#failNext = fails;
   }
 
   setStallMs(delayMs: number): void {

@@ -172,6 +172,7 @@ export function healAll(world: World): void {
     host.plannerDelayMs = 0;
     host.disk.setStallMs(0);
     host.disk.setFull(false);
+    host.disk.failNextSync(false);
     host.daemon?.resume();
     host.guardian?.process.resume();
     host.powerOn();

@@ -35,6 +35,7 @@ export function probedRaft(choice: CoreChoice, events: ProbeEvents): CreateRaft 
       hasReady: () => core.hasReady(),
       nextWakeMs: () => core.nextWakeMs(),
       status: () => core.status(),
+      term: () => core.term(),
       configurationAt: (index) => core.configurationAt(index),
       entryId: (index) => core.entryId(index),
       entriesFrom: (from, to) => core.entriesFrom(from, to),

@@ -186,7 +186,7 @@ export class NodeCore implements Host {
     origin: ProposalOrigin | null = null,
   ): void {
     const atMs = stampMs(this);
-    const context = this.#proposals.open(commands.length, this.nowMs + timeoutMs, this.raftStatus.term, then);
+    const context = this.#proposals.open(commands.length, this.nowMs + timeoutMs, this.raft.term(), then);
     this.raft.step({ kind: "propose", context, commands: commands.map((command) => ({ atMs, origin, command })) });
   }
 

@@ -50,6 +50,7 @@ export function coreOf<C>(server: Server<C>): RaftCore<C> {
     hasReady: () => owesReady(server),
     nextWakeMs: () => nextWakeMs(server),
     status: () => statusOf(server),
+    term: () => server.term,
     configurationAt: (index) => {
       invariant(index <= server.commit, `index ${index} is not committed`);
       return configurationAt(server.log, index);

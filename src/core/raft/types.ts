@@ -488,6 +488,8 @@ export interface RaftCore<C> {
   /** Own clock at which the next `tick` matters; Infinity when only outside events matter. */
   nextWakeMs(): number;
   status(): Status;
+  /** The present term: what `status` shows, for those who need nothing else of it. */
+  term(): Term;
   /** The configuration in force at a committed index that the log or snapshot still covers, for `SnapshotMeta`. */
   configurationAt(index: LogIndex): Configuration;
   /** Position of a kept entry, the mark or the snapshot; null when not known. */
