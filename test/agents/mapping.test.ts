@@ -19,23 +19,10 @@ import {
   readProperties,
   unitName,
 } from "../../src/io/agents/index.ts";
+import { actionOf } from "./support.ts";
 
-function action(over: Partial<AgentAction> = {}): AgentAction {
-  return {
-    resource: "r1",
-    agentClass: "ocf",
-    provider: "heartbeat",
-    type: "Dummy",
-    operation: "monitor",
-    intervalMs: 0,
-    timeoutMs: 20_000,
-    params: {},
-    meta: {},
-    node: "n1",
-    target: null,
-    ...over,
-  };
-}
+const action = (over: Partial<AgentAction> = {}): AgentAction =>
+  actionOf({ resource: "r1", provider: "heartbeat", type: "Dummy", operation: "monitor", ...over });
 
 const ended = (code: number | null, over: { stdout?: string; stderr?: string; signal?: string } = {}) => ({
   code,

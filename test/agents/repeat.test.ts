@@ -1,63 +1,23 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, describe, it } from "node:test";
-import type { AgentAction, AgentOutcome } from "../../src/core/ports/index.ts";
-import { type AgentRun, AgentRunner, groupMembers, isAlive, listProcesses } from "../../src/io/agents/index.ts";
+import type { AgentAction } from "../../src/core/ports/index.ts";
+import { type AgentRun, groupMembers, isAlive, listProcesses } from "../../src/io/agents/index.ts";
+import { actionOf, type Ran, ran as ranBy, runnerAt, writeAgent } from "./support.ts";
 
 const place = mkdtempSync(join(tmpdir(), "qr-"));
 after(() => rmSync(place, { recursive: true, force: true }));
 
-const runner = new AgentRunner({
-  ocfRoot: "/nonexistent",
-  providers: { test: place },
-  fenceDirectories: [place],
-  initDirectory: place,
-  systemdDirectory: join(place, "no-systemd"),
-  temporaryDirectory: place,
-  inherited: process.env,
-  extra: {},
-  markers: {},
-  cgroups: null,
-});
-
-function action(over: Partial<AgentAction>): AgentAction {
-  return {
-    resource: "r",
-    agentClass: "ocf",
-    provider: "test",
-    type: "agent",
-    operation: "monitor",
-    intervalMs: 10_000,
-    timeoutMs: 20_000,
-    params: {},
-    meta: {},
-    node: "n1",
-    target: null,
-    ...over,
-  };
-}
+const runner = runnerAt(place);
+const RECURRING = { operation: "monitor", intervalMs: 10_000 } as const;
 
 /** The agent of these tests: `monitor` is what the test says, everything else succeeds. */
-function agent(monitor: string): void {
-  const file = join(place, "agent");
-  writeFileSync(file, `#!/bin/sh\n[ "$1" = monitor ] || exit 0\n${monitor}\n`);
-  chmodSync(file, 0o755);
-}
+const agent = (monitor: string): void => writeAgent(place, "agent", `[ "$1" = monitor ] || exit 0\n${monitor}`);
 
-type Ran = { readonly outcome: AgentOutcome; readonly pid: number };
-
-async function ran(over: Partial<AgentAction>, then: (run: AgentRun) => void = () => {}): Promise<Ran> {
-  let pid = 0;
-  const run = runner.start(action(over), {
-    spawned: (process) => {
-      pid = process.pid;
-      setImmediate(() => then(run));
-    },
-  });
-  return { outcome: await run.outcome, pid };
-}
+const ran = (over: Partial<AgentAction>, begun?: (run: AgentRun) => void): Promise<Ran> =>
+  ranBy(runner, actionOf({ ...RECURRING, ...over }), begun);
 
 const lines = (name: string): string[] => readFileSync(join(place, name), "utf8").trim().split("\n");
 

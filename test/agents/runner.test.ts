@@ -1,66 +1,19 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
-import type { AgentAction, AgentOutcome } from "../../src/core/ports/index.ts";
-import { AgentRunner, groupMembers, isAlive, readProcess } from "../../src/io/agents/index.ts";
+import type { AgentAction } from "../../src/core/ports/index.ts";
+import { groupMembers, isAlive, readProcess } from "../../src/io/agents/index.ts";
+import { repository } from "../support/repository.ts";
+import { actionOf, type Ran, ran, runnerAt, writeAgent } from "./support.ts";
 
 const place = mkdtempSync(join(tmpdir(), "qa-"));
 after(() => rmSync(place, { recursive: true, force: true }));
 
-function checkout(): string {
-  let directory = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(directory, "package.json"))) directory = dirname(directory);
-  return directory;
-}
-
-const runner = new AgentRunner({
-  ocfRoot: "/nonexistent",
-  providers: { test: place, quorate: join(checkout(), "agents/ocf") },
-  fenceDirectories: [place],
-  initDirectory: place,
-  systemdDirectory: join(place, "no-systemd"),
-  temporaryDirectory: place,
-  inherited: process.env,
-  extra: {},
-  markers: {},
-  cgroups: null,
-});
-
-function agent(name: string, lines: string): void {
-  mkdirSync(place, { recursive: true });
-  writeFileSync(join(place, name), `#!/bin/sh\n${lines}\n`);
-  chmodSync(join(place, name), 0o755);
-}
-
-function action(over: Partial<AgentAction>): AgentAction {
-  return {
-    resource: "r",
-    agentClass: "ocf",
-    provider: "test",
-    type: "agent",
-    operation: "start",
-    intervalMs: 0,
-    timeoutMs: 20_000,
-    params: {},
-    meta: {},
-    node: "n1",
-    target: null,
-    ...over,
-  };
-}
-
-async function outcomeOf(over: Partial<AgentAction>): Promise<{ readonly outcome: AgentOutcome; readonly pid: number }> {
-  let pid = 0;
-  const run = runner.start(action(over), {
-    spawned: (process) => {
-      pid = process.pid;
-    },
-  });
-  return { outcome: await run.outcome, pid };
-}
+const runner = runnerAt(place, { quorate: join(repository(), "agents/ocf") });
+const agent = (name: string, lines: string): void => writeAgent(place, name, lines);
+const outcomeOf = (over: Partial<AgentAction>): Promise<Ran> => ran(runner, actionOf(over));
 
 describe("agents as processes", () => {
   it("a timeout ends the whole group, grandchildren that ignore SIGTERM included", async () => {
@@ -96,7 +49,7 @@ describe("agents as processes", () => {
 
   it("cancelled is cancelled, whatever the agent says", async () => {
     agent("polite", "trap 'exit 0' TERM; while :; do sleep 0.01; done");
-    const run = runner.start(action({ type: "polite" }), { spawned: () => setImmediate(() => run.kill("term")) });
+    const run = runner.start(actionOf({ type: "polite" }), { spawned: () => setImmediate(() => run.kill("term")) });
     assert.deepEqual(await run.outcome, { kind: "cancelled" });
   });
 

@@ -102,8 +102,8 @@ export class MembershipRequests {
 
   /**
    * A change is agreed to by both halves (RAFT.md §2 feature 7): one whose new half is not there to agree would be begun
-   * and never end, and block every other write until then. Who has been silent for longer than it takes to be lost is not
-   * there; only the leader knows, so daemons pass these requests on to it.
+   * and never end, and block every other write until then. Who has been silent for the default of
+   * `node-loss-timeout` is not there; only the leader knows, so daemons pass these requests on to it.
    */
   #mustKeepQuorum(changes: readonly ConfigChange[]): void {
     const { raftStatus, options, timing, nowMs } = this.#desk.host;

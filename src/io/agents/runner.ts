@@ -89,14 +89,14 @@ export class AgentRunner {
     const cgroups = LASTING.has(action.operation) ? this.#settings.cgroups : null;
     const repeated = this.#shells.fits(action);
     if (!repeated) this.#shells.forget(action.resource);
-    const command = {
+    const command: Command = {
       file,
       args: [action.operation],
       env: ocfEnvironment(action, this.#settings),
       stdin: null,
       cgroupFile: cgroups?.enter(action.resource) ?? null,
     };
-    return task.run(command, repeated ? () => this.#shells.run(action, command) : spawnGroup);
+    return task.run(command, repeated ? (ready) => this.#shells.run(action, ready) : spawnGroup);
   }
 
   async #lsb(action: AgentAction, task: Task): Promise<ProcessEnd | Refusal> {
