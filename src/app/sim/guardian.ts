@@ -102,7 +102,9 @@ export class VirtualGuardian {
     this.lastFedMs = host.clock.nowMs();
     const remembered = memory.remembered();
     this.#core = new GuardianCore(facts, remembered);
-    this.#carryOut(this.#core.begin(remembered, host.clock.nowMs(), host.clock.wallMs()));
+    const effects = this.#core.begin(remembered, host.clock.nowMs(), host.clock.wallMs());
+    this.#tellEnds(effects);
+    this.#carryOut(effects);
   }
 
   say(link: number, message: ToGuardian): void {
@@ -126,6 +128,15 @@ export class VirtualGuardian {
   #carryOut(effects: readonly GuardianEffect[]): void {
     for (const effect of effects) if (this.process.alive) this.#one(effect);
     this.#arm();
+  }
+
+  /** Runs that died with the guardian before this one: what it makes of them is how they ended. */
+  #tellEnds(effects: readonly GuardianEffect[]): void {
+    for (const effect of effects) {
+      if (effect.kind !== "journal" || effect.record.kind !== "end") continue;
+      const { key, action, outcome } = effect.record.result;
+      this.#host.onEnd?.(key, action, outcome);
+    }
   }
 
   #arm(): void {

@@ -100,6 +100,8 @@ export class VirtualHost {
   guardian: VirtualGuardian | null = null;
   daemon: VirtualProcess | null = null;
   shell: NodeShell | null = null;
+  /** Virtual time at which this start of the daemon began to count. */
+  daemonSinceMs = 0;
   memory = new GuardianMemory();
   /** Watches of this start of the daemon. */
   hub: WatchHub | null = null;
@@ -301,6 +303,7 @@ export class VirtualHost {
       terms,
       finding: careless ? "clean" : loaded.finding.kind,
     });
+    this.daemonSinceMs = this.#options.time.nowMs;
     const fresh = this.#fresh;
     this.#fresh = false;
     const state = bytes === null ? emptyState() : snapshotCodec.decode(bytes);

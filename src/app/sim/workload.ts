@@ -1,5 +1,6 @@
 import { type Random, seededRandom } from "../../core/base/index.ts";
-import { canonicalText, element, renderConfiguration } from "../../core/cib/index.ts";
+import { canonicalText, DETACH_MAX_MS, element, renderConfiguration } from "../../core/cib/index.ts";
+import { CLOCK_RHO } from "../../core/raft/index.ts";
 import { mayChangeMembers } from "./damage.ts";
 import type { VirtualHost } from "./host.ts";
 import { Violation } from "./invariant.ts";
@@ -191,11 +192,18 @@ const REJOIN_MS = 60_000;
 
 /**
  * What is left of planned absences, milliseconds: a guardian was promised its deadline until then, so Tsafe of a member whose
- * store was lost meanwhile counts from there (RAFT.md §7), and its name is not free before.
+ * store was lost meanwhile counts from there (RAFT.md §7), and its name is not free before. A daemon that was started since
+ * does not know how much of a promise is over, so if it leads, it counts the whole of it from its own start.
  */
 function absenceLeftMs(world: World): number {
   const { nodes, clockMs } = world.replica;
-  return Math.max(0, ...[...nodes.values()].map(({ detachedUntilMs }) => (detachedUntilMs ?? 0) - clockMs));
+  const startedMs = Math.max(...world.hosts.map(({ shell, daemonSinceMs }) => (shell === null ? world.time.nowMs : daemonSinceMs)));
+  const left = [...nodes.values()].map(({ detachedUntilMs, detachedAtMs }) => {
+    if (detachedUntilMs === null) return 0;
+    const lengthMs = (detachedUntilMs - (detachedAtMs ?? detachedUntilMs - DETACH_MAX_MS)) * (1 + 2 * CLOCK_RHO);
+    return Math.max(detachedUntilMs - clockMs, startedMs + lengthMs - world.time.nowMs);
+  });
+  return Math.max(0, ...left);
 }
 
 /** Runs, repeats what the leader has, and belongs to the cluster under its present id. */

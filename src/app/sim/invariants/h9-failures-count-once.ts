@@ -24,7 +24,6 @@ export function failuresCountOnce(): Invariant {
     id: "H9",
     rule: "failure counts survive failover exactly once",
     onEnd: (_, host, run, action, outcome) => {
-      if (action.agentClass === "stonith") return;
       // Later runs of a monitor carry a counter behind the key of the intent that began it.
       const key = run.split("~")[0] ?? run;
       if (!mayCount(action, outcome)) return;

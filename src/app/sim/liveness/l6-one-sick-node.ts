@@ -1,5 +1,6 @@
 import type { VirtualHost } from "../host.ts";
 import { Violation } from "../invariant.ts";
+import { isQuorum } from "../invariants/tally.ts";
 import type { World } from "../world.ts";
 import type { Bound } from "./bound.ts";
 import { WANTED_MS } from "./l3-the-wanted-state.ts";
@@ -48,8 +49,11 @@ export const oneSickNode: Bound = {
     const others = world.hosts.filter((host) => host !== leader);
     const sick = others[world.random.below(Math.max(1, others.length))];
     const sickness = SICKNESSES[world.random.below(SICKNESSES.length)];
-    // With two members a quorum needs both: a sick one is then a lost quorum, not a nuisance.
-    if (leader === null || sick === undefined || sickness === undefined || others.length < 2) return;
+    const configuration = leader?.shell?.core.raftStatus.configuration;
+    if (leader === null || configuration === undefined || sick === undefined || sickness === undefined) return;
+    // Where no quorum goes without its votes, a sick node is a lost quorum and not a nuisance.
+    const sound = world.hosts.filter((host) => host !== sick);
+    if (!isQuorum(configuration, new Set(sound.map(({ member }) => member)))) return;
     world.trace.add(world.time.nowMs, "world", `${sick.name}: ${sickness.name}`);
     const leaders = new Set<string>();
     const end = sickness.begin(world, sick, leader);
