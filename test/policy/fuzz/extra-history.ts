@@ -125,15 +125,23 @@ function shutdownLock(draw: Draw, cib: Element): Element {
       ? withChildren(found, [...found.children, ...draw.block("meta_attributes", options).children])
       : found,
   );
-  const states = all(cib, "node_state");
-  const leaving = id(states.at(-1)!);
+  // Locks are made when a cluster node shuts down, for what is neither cloned nor in a bundle (status.md 24.3).
+  const leaving = id(
+    all(cib, "node_state")
+      .filter((state) => attributeOf(state, "remote_node") !== "true")
+      .at(-1)!,
+  );
+  const instances = new Set(all(cib, "clone", "bundle").flatMap((top) => all(top, "primitive").map(id)));
   const left = draw.chance(50);
   const since = String(NOW_SEC - draw.pick([100, 2000, 5000]));
   return edited(configured, (found) => {
     if (found.name !== "node_state" || id(found) !== leaving) return found;
     if (!left) return withRequest(draw, found, since);
     const gone = withAttributes(found, { in_ccm: "false", crmd: "offline", join: "down", expected: "down" });
-    return edited(gone, (history) => (history.name === "lrm_resource" && isDummy(history) ? locked(history, since) : history));
+    return edited(gone, (history) => {
+      if (history.name !== "lrm_resource" || !isDummy(history) || instances.has(id(history).replace(/:\d+$/, ""))) return history;
+      return locked(history, since);
+    });
   });
 }
 

@@ -12,8 +12,8 @@ export function planRemoved(planner: Planner, resource: Resource): void {
   const inClone = resource.parent !== null;
   if (!inClone && !resource.failed) {
     for (const node of resource.histories.keys()) {
-      // Inactive leftovers are only cleaned where actions may run (actions.md 3.2; seen with crm_simulate on standby nodes).
-      if (!node.online || node.unclean || (resource.activeNodes.length === 0 && !node.available && !node.maintenance)) continue;
+      // As for changed definitions, only nodes count where actions may run (actions.md 3.2; seen with crm_simulate on standby nodes).
+      if (!node.online || node.unclean || (!node.available && !node.maintenance)) continue;
       if (node.shuttingDown) continue;
       planner.request({ resource, task: "delete", node, optional: false });
     }

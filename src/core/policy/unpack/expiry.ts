@@ -62,7 +62,7 @@ function rawCount(reading: Reading, entry: HistoryEntry): number {
 /** Parameters differ from those the failure was seen with (19.4.5). Of managed resources only. */
 function definitionChanged(reading: Reading, entry: HistoryEntry): boolean {
   const { model, resource, node } = reading;
-  if (resource.removed || !resource.managed || addressIsHost(model, resource)) return false;
+  if (!resource.managed || addressIsHost(model, resource)) return false;
   const finding = compareDigests(model, resource, entry, node);
   return finding === "mismatch" || finding === "restart";
 }
