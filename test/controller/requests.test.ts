@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { attributeOf, canonicalText, childrenOf, type Element, element } from "../../src/core/cib/index.ts";
-import type { PlannedTransition } from "../../src/core/controller/index.ts";
+import type { Effect, NodeEvent, Persist, PlannedTransition } from "../../src/core/controller/index.ts";
 import { emptyGraph } from "../../src/core/transition/index.ts";
 import { exited, MiniCluster, type MiniNode } from "./mini-cluster.ts";
 
@@ -246,7 +246,7 @@ describe("group commit (RAFT.md §2 feature 14)", () => {
       const params = { node: "n1", name: `a${number}`, value: String(number), lifetime: "reboot" };
       return { kind: "request", id: 9_000 + number, method: "node.attribute", params } as const;
     });
-    const effects = leader.core.stepAll({ nowMs: cluster.nowMs, wallMs: 1_700_000_000_000, events });
+    const effects = [...leader.core.stepAll({ nowMs: cluster.nowMs, wallMs: 1_700_000_000_000, events })];
     const appends = effects
       .flatMap((effect) => (effect.kind === "send" ? effect.envelopes : []))
       .filter(({ message }) => message.kind === "append");
@@ -258,5 +258,39 @@ describe("group commit (RAFT.md §2 feature 14)", () => {
       effects.flatMap((effect) => (effect.kind === "persist" ? [effect.write.entries.length] : [])),
       [3],
     );
+  });
+
+  test("what peers and the disk wait for leaves before anything is applied", () => {
+    const { cluster, leader, others } = formed();
+    const [follower] = others;
+    const at = { nowMs: cluster.nowMs, wallMs: 1_700_000_000_000 };
+    const step = (node: MiniNode, event: NodeEvent): readonly Effect[] => node.core.step({ ...at, event });
+    const write = (number: number): readonly Effect[] => {
+      const params = { node: "n1", name: "a", value: String(number), lifetime: "reboot" };
+      return step(leader, { kind: "request", id: 9_000 + number, method: "node.attribute", params });
+    };
+    const sentTo = (node: MiniNode, effects: readonly Effect[]): NodeEvent => {
+      const envelopes = effects.flatMap((effect) => (effect.kind === "send" ? effect.envelopes : []));
+      const found = envelopes.find(({ to, message }) => to === node.id && message.kind === "append");
+      assert.ok(found);
+      return { kind: "message", from: leader.id, message: found.message };
+    };
+    const persistOf = (effects: readonly Effect[]): Persist => {
+      const [found] = effects.flatMap((effect) => (effect.kind === "persist" ? [effect.write] : []));
+      assert.ok(found);
+      return found;
+    };
+    const first = write(1);
+    const committed = persistOf(first).entries.at(-1)?.index ?? 0;
+    const { sendAfter } = persistOf(step(follower, sentTo(follower, first)));
+    step(leader, { kind: "stored", ticket: persistOf(first).ticket ?? assert.fail("the write has no ticket") });
+    for (const { message } of sendAfter) step(leader, { kind: "message", from: follower.id, message });
+    assert.equal(leader.core.state.index, committed);
+    let applied = -1;
+    for (const effect of follower.core.stepAll({ ...at, events: [sentTo(follower, write(2))] })) {
+      if (effect.kind === "persist" && effect.write.entries.length > 0) applied = follower.core.state.index;
+    }
+    assert.ok(applied >= 0 && applied < committed, `${applied} was applied when the write of ${committed + 1} was asked for`);
+    assert.equal(follower.core.state.index, committed);
   });
 });

@@ -138,14 +138,16 @@ export class NodeCore implements Host {
   }
 
   step(step: Step): readonly Effect[] {
-    return this.stepAll({ nowMs: step.nowMs, wallMs: step.wallMs, events: [step.event] });
+    return [...this.stepAll({ nowMs: step.nowMs, wallMs: step.wallMs, events: [step.event] })];
   }
 
   /**
    * Several events that arrived together, in order: what they lead to leaves together, so that a burst of requests costs
-   * one append to each peer and one write (group commit, RAFT.md §2 feature 14).
+   * one append to each peer and one write (group commit, RAFT.md §2 feature 14). Effects come in their order and as they
+   * are known: messages and writes first, so that network and disk are at work while the rest is computed. The host must
+   * take them to the end before the next call, and may carry each out as it comes.
    */
-  stepAll(steps: Steps): readonly Effect[] {
+  *stepAll(steps: Steps): Generator<Effect, void, undefined> {
     this.nowMs = Math.max(this.nowMs, steps.nowMs);
     this.wallMs = steps.wallMs;
     this.#effects = [];
@@ -155,15 +157,23 @@ export class NodeCore implements Host {
       this.#handle(event);
       due ||= !FREQUENT.has(event.kind);
     }
-    this.#pump();
+    yield* this.#pump();
     // Heartbeats are most of what arrives; duties are only looked at when something may have changed for them.
     if (due || this.nowMs >= this.#nextDutiesMs || before !== this.#state || this.#officeChanged) {
       this.#officeChanged = false;
       this.#nextDutiesMs = this.nowMs + DUTY_TICK_MS;
-      this.#duties();
+      yield* this.#duties();
       this.#planNextDuties();
     }
-    return this.#effects;
+    yield* this.#owed();
+  }
+
+  /** What is owed by now. */
+  *#owed(): Generator<Effect, void, undefined> {
+    if (this.#effects.length === 0) return;
+    const effects = this.#effects;
+    this.#effects = [];
+    yield* effects;
   }
 
   /** Nothing under way: no intent, fencing, proposal, request or departure, so the next look may wait (RAFT.md §1). */
@@ -277,7 +287,7 @@ export class NodeCore implements Host {
     return { ...message, commands: message.commands.map((proposal) => ({ ...proposal, atMs })) };
   }
 
-  #duties(): void {
+  *#duties(): Generator<Effect, void, undefined> {
     const { leader, term } = this.raftStatus;
     if (leader !== null && term !== this.#ledTerm) {
       this.#ledTerm = term;
@@ -289,7 +299,7 @@ export class NodeCore implements Host {
     this.#requests.desk.duties();
     this.#departure.duties();
     this.#lookAfterMembers();
-    this.#pump();
+    yield* this.#pump();
     this.#takeSnapshot();
   }
 
@@ -322,7 +332,7 @@ export class NodeCore implements Host {
     }
   }
 
-  #pump(): void {
+  *#pump(): Generator<Effect, void, undefined> {
     // Applying an entry may propose another, so this goes on until the core hands out nothing.
     let entries = this.#configIndex === null;
     while (this.raft.hasReady()) {
@@ -330,6 +340,8 @@ export class NodeCore implements Host {
       if (ready.soft !== null) this.#officeChanged = true;
       if (isEmpty(ready)) break;
       entries ||= ready.entries.length > 0 || ready.snapshot !== null;
+      this.#give(ready);
+      yield* this.#owed();
       this.#take(ready);
     }
     // A configuration is in force when it is appended, and replaced when its entry is.
@@ -351,7 +363,8 @@ export class NodeCore implements Host {
     return this.#leaves && this.raftStatus.commit >= this.raftStatus.configIndex;
   }
 
-  #take(ready: Ready<Proposal>): void {
+  /** What others wait for: peers and the disk. */
+  #give(ready: Ready<Proposal>): void {
     if (ready.sendNow.length > 0) this.emit({ kind: "send", envelopes: ready.sendNow });
     const { hard, entries, snapshot, recovered, chunks, sendAfter, ticket } = ready;
     if (ticket !== null || sendAfter.length > 0 || chunks.length > 0) {
@@ -363,6 +376,9 @@ export class NodeCore implements Host {
     }
     if (ready.verify !== null) this.emit({ kind: "verifySnapshot", snapshot: ready.verify });
     if (ready.compactTo !== null) this.emit({ kind: "compact", to: ready.compactTo });
+  }
+
+  #take(ready: Ready<Proposal>): void {
     for (const answer of ready.answers) {
       if (answer.kind === "proposal") this.#proposals.answered(answer);
       else this.#requests.desk.onAnswer(answer);
