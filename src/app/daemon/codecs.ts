@@ -1,40 +1,26 @@
 import { createHash } from "node:crypto";
 import { type CibState, decodeSnapshot, encodeSnapshot, type Proposal, type SnapshotData, snapshotPieces } from "../../core/cib/index.ts";
-import { type CommandCodec, packBytes, unpackBytes } from "../../io/wire/index.ts";
-
-const sizes = new WeakMap<Proposal, number>();
-/** Bytes of proposals that were measured and not yet encoded: a leader measures first, so packing is done once. */
-const packed = new WeakMap<Proposal, Uint8Array>();
+import type { NodeOptions } from "../../core/controller/index.ts";
+import { type CommandCodec, packBytes, packedEntry, unpackBytes } from "../../io/wire/index.ts";
 
 /** Proposals to bytes and back. An entry that is no proposal stops the node before it acknowledges it (STYLE.md §6). */
 export const proposalCodec: CommandCodec<Proposal> = {
-  encode: (proposal) => {
-    const bytes = packed.get(proposal) ?? packBytes(proposal);
-    packed.delete(proposal);
-    sizes.set(proposal, bytes.length);
-    return bytes;
-  },
+  encode: packBytes,
   decode: (bytes) => {
     const value = unpackBytes(bytes) as Partial<Proposal> | null;
     const known = typeof value === "object" && value !== null && typeof value.atMs === "number";
     if (!known || typeof value.command !== "object" || value.command === null || typeof value.command.kind !== "string") {
       throw new TypeError("these bytes are no proposal");
     }
-    const proposal = value as Proposal;
-    sizes.set(proposal, bytes.length);
-    return proposal;
+    return value as Proposal;
   },
 };
 
-/** Encoded size of a proposal, bytes; computed once. */
-export function sizeOfProposal(proposal: Proposal): number {
-  const known = sizes.get(proposal);
-  if (known !== undefined) return known;
-  const bytes = packBytes(proposal);
-  sizes.set(proposal, bytes.length);
-  packed.set(proposal, bytes);
-  return bytes.length;
-}
+/** How the log of a node holds proposals: as bytes that are made once for the limits, the disk and all peers. */
+export const proposalEntries: Pick<NodeOptions, "sizeOf" | "entryOf"> = {
+  sizeOf: (proposal) => packBytes(proposal).length,
+  entryOf: (id, proposal) => packedEntry(id, proposal, proposalCodec),
+};
 
 /** Text that is gathered before it becomes bytes, characters. */
 const PART_CHARS = 64 * 1024;

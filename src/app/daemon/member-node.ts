@@ -12,7 +12,7 @@ import { openStoreDirectory, type RaftStore } from "../../io/storage/index.ts";
 import { createTransport, type LinkEvent, type Mount, type Peer, Repeats, type Transport } from "../../io/transport/index.ts";
 import { createFrameCodec } from "../../io/wire/index.ts";
 import { systemClock } from "./clock.ts";
-import { proposalCodec, sizeOfProposal, snapshotCodec } from "./codecs.ts";
+import { proposalCodec, proposalEntries, snapshotCodec } from "./codecs.ts";
 import { askLeader, isForLeader } from "./leader-forward.ts";
 import { type Peers, renewIdentity, serveJoin } from "./membership.ts";
 import { PolicyHost } from "./policy-host.ts";
@@ -115,7 +115,7 @@ export class MemberNode {
           random: seededRandom(randomBytes(4).readUInt32LE()),
           restored: loaded.restored,
           state,
-          sizeOf: sizeOfProposal,
+          ...proposalEntries,
           createRaft,
           timing: settings.timing,
           snapshotLogBytes: settings.snapshotLogBytes,

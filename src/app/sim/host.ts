@@ -4,7 +4,7 @@ import type { NodeEvent, Schedule, ToPlanner } from "../../core/controller/index
 import type { AgentAction, AgentOutcome, FromGuardian } from "../../core/ports/index.ts";
 import type { Configuration, Entry, Message, ReadOutcome, SnapshotMeta, Timing } from "../../core/raft/index.ts";
 import { createRaftStore, openRaftStore, type RaftStore, StoreError, type StoreWrite } from "../../io/storage/index.ts";
-import { createNodeShell, type NodeShell, proposalCodec, sizeOfProposal, snapshotCodec, WatchHub } from "../daemon/index.ts";
+import { createNodeShell, type NodeShell, proposalCodec, proposalEntries, snapshotCodec, WatchHub } from "../daemon/index.ts";
 import { VirtualServices } from "./agents.ts";
 import { virtualClock } from "./clock.ts";
 import { createSimulatedDisk, type SimulatedDisk } from "./disk.ts";
@@ -318,7 +318,7 @@ export class VirtualHost {
         random: seededRandom(random.nextUint32()),
         restored,
         state,
-        sizeOf: sizeOfProposal,
+        ...proposalEntries,
         raftTiming: setup.raftTiming,
         timing: { nodeLossMs: setup.nodeLossMs },
         snapshotLogBytes: setup.snapshotLogBytes,

@@ -92,6 +92,7 @@ export class NodeCore implements Host {
       sizeOf: options.sizeOf,
       timing: { commitHintMs: COMMIT_HINT_MS, ...options.raftTiming },
       limits: { inflightPartial: INFLIGHT_PARTIAL },
+      ...(options.entryOf === undefined ? {} : { entryOf: options.entryOf }),
       ...(options.restartWait === undefined ? {} : { restartWait: options.restartWait }),
     });
     // What the core shows changes when it is fed or asked, and never in between.

@@ -5,6 +5,7 @@ import type {
   Configuration,
   CreateRaft,
   EntryId,
+  EntryOf,
   Envelope,
   Message,
   Ready,
@@ -62,6 +63,8 @@ export type NodeOptions = {
   /** The state of `restored.snapshot`, or the empty state. */
   readonly state: CibState;
   readonly sizeOf: (proposal: Proposal) => number;
+  /** Makes the entries that this node appends as the leader; default: plain ones. */
+  readonly entryOf?: EntryOf<Proposal>;
   readonly createRaft: CreateRaft;
   readonly raftTiming?: Partial<Timing>;
   readonly timing?: Partial<NodeTiming>;

@@ -1,7 +1,7 @@
 import { invariant, type LogIndex, logIndex, type Term, term } from "../base/index.ts";
 import { emptyConfiguration } from "./configuration.ts";
 import { ENTRY_OVERHEAD_BYTES } from "./limits.ts";
-import type { Configuration, Entry, EntryId, Limits, Restored, SnapshotMeta } from "./types.ts";
+import type { Configuration, Entry, EntryId, EntryOf, Limits, Restored, SnapshotMeta } from "./types.ts";
 
 type ConfigRow = { readonly index: LogIndex; readonly configuration: Configuration };
 
@@ -24,7 +24,13 @@ export type RaftLog<C> = {
   baseIndex: LogIndex;
   configs: ConfigRow[];
   readonly sizeOf: (command: C) => number;
+  readonly entryOf: EntryOf<C>;
 };
+
+/** An entry whose command is held as it is. */
+export function plainEntry<C>({ term, index }: EntryId, data: C): Entry<C> {
+  return { term, index, kind: "data", data };
+}
 
 /** Bytes that an entry counts in every limit. A configuration counts a flat size per member, close to its encoding. */
 export function entryBytes<C>(entry: Entry<C>, sizeOf: (command: C) => number): number {
@@ -38,7 +44,7 @@ export function entryBytes<C>(entry: Entry<C>, sizeOf: (command: C) => number): 
   }
 }
 
-export function restoreLog<C>(restored: Restored<C>, sizeOf: (command: C) => number): RaftLog<C> {
+export function restoreLog<C>(restored: Restored<C>, sizeOf: (command: C) => number, entryOf: EntryOf<C> = plainEntry<C>): RaftLog<C> {
   const { snapshot, mark } = restored;
   invariant(snapshot === null ? mark.index === 0 : mark.index <= snapshot.last.index, "the log mark lies beyond the snapshot");
   const log: RaftLog<C> = {
@@ -54,6 +60,7 @@ export function restoreLog<C>(restored: Restored<C>, sizeOf: (command: C) => num
     baseIndex: snapshot?.last.index ?? logIndex(0),
     configs: [],
     sizeOf,
+    entryOf,
   };
   appendEntries(log, restored.entries);
   if (snapshot !== null && lastIndex(log) < snapshot.last.index) installSnapshot(log, snapshot);

@@ -81,13 +81,11 @@ export function onProposeReply<C>(server: Server<C>, message: OfKind<C, "propose
 
 function appendCommands<C>(server: Server<C>, commands: readonly C[]): ProposalOutcome {
   const { leadership, leader } = server;
-  const sizes = commands.map((data) => entryBytes<C>({ term: server.term, index: logIndex(0), kind: "data", data }, server.log.sizeOf));
+  const from = lastIndex(server.log) + 1;
+  const entries = commands.map((data, offset) => server.log.entryOf({ term: server.term, index: logIndex(from + offset) }, data));
+  const sizes = entries.map((entry) => entryBytes(entry, server.log.sizeOf));
   const refusal = leadership === null ? (leader === null ? "no-leader" : "not-leader") : refuseCommands(server, leadership, sizes);
   if (leadership === null || refusal !== null) return { kind: "refused", reason: refusal ?? "not-leader", leader };
-  const from = lastIndex(server.log) + 1;
-  const entries = commands.map((data, offset): Entry<C> => {
-    return { term: server.term, index: logIndex(from + offset), kind: "data", data };
-  });
   appendEntries(server.log, entries);
   for (const size of sizes) leadership.uncommittedBytes += size;
   return { kind: "appended", first: { term: server.term, index: logIndex(from) } };

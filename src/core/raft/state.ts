@@ -185,7 +185,7 @@ export function startServer<C>(options: RaftOptions<C>): Server<C> {
   const { restored } = options;
   invariant(Number.isSafeInteger(options.id) && options.id > 0, "a member id is a positive integer");
   invariant(Number.isSafeInteger(options.boot) && options.boot > 0, "the boot counter starts at 1");
-  const log = restoreLog(restored, options.sizeOf);
+  const log = restoreLog(restored, options.sizeOf, options.entryOf);
   const snapshotIndex = log.snapshot?.last.index ?? logIndex(0);
   const last = lastIndex(log);
   invariant(

@@ -25,6 +25,8 @@ export type Entry<C> = EntryId &
     | { readonly kind: "config"; readonly configuration: Configuration }
   );
 
+export type EntryOf<C> = (id: EntryId, command: C) => Entry<C>;
+
 /** What survives a restart beside the log (Raft paper, figure 2; RAFT.md §6 key `h`). `vote` null: none in this term. */
 export type HardState = { readonly term: Term; readonly vote: MemberId | null; readonly commit: LogIndex };
 
@@ -454,6 +456,8 @@ export type RaftOptions<C> = {
   readonly restored: Restored<C>;
   /** Size of a command in bytes as it will be encoded (flow control and limits). */
   readonly sizeOf: (command: C) => number;
+  /** Makes the entry of a command that this leader appends; default: a plain one. A host may hold it as bytes. */
+  readonly entryOf?: EntryOf<C>;
   readonly timing?: Partial<Timing>;
   readonly limits?: Partial<Limits>;
   /** Default true. False only in conformance data. */

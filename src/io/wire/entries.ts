@@ -105,6 +105,12 @@ export function snapshotFromPlain(value: unknown): SnapshotMeta {
  */
 const encoded = new WeakMap<object, Uint8Array>();
 
+/** The entry of a command that is new: encoded now, and once. */
+export function packedEntry<C>(id: EntryId, command: C, commands: CommandCodec<C>): Entry<C> {
+  const data = commands.encode(command);
+  return new LazyEntry(id, packBytes([id.term, KIND_DATA, data]), data.length, commands, command);
+}
+
 /** `[term, kind, data]` in msgpack; the index is known from where the entry stands. The same in packs and frames. */
 export function encodeEntry<C>(entry: Entry<C>, commands: CommandCodec<C>): Uint8Array {
   if (entry instanceof LazyEntry) return entry.encoded;
@@ -135,6 +141,8 @@ export class EntryUndecodable extends Error {
 export function decodeEntry<C>(bytes: Uint8Array, index: LogIndex, commands: CommandCodec<C>): Entry<C> {
   invariant(index > 0, "an entry stands at an index above 0");
   try {
+    const lazy = lazyEntry(bytes, index, KIND_DATA, commands);
+    if (lazy !== null) return lazy.know();
     const [rawTerm, kind, data] = listOf(unpackBytes(bytes), "entry", 3);
     const id = { term: termFrom(rawTerm, "entry term"), index };
     const entry = entryFrom(id, kind, data, commands);

@@ -10,6 +10,7 @@ export {
   entryIdFromPlain,
   entryIdToPlain,
   MEMBERS_MAX,
+  packedEntry,
   snapshotFromPlain,
   snapshotToPlain,
 } from "./entries.ts";

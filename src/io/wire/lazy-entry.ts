@@ -66,8 +66,10 @@ export function byteRanges(bytes: Uint8Array): readonly number[] | null {
 }
 
 /**
- * An entry with a command that lies in a stored pack. It is decoded each time that it is asked for, once as a rule (when it is
- * applied), and never when a snapshot covers it: a start has thousands of them, and objects that live cost more than bytes.
+ * An entry with a command, held as the bytes that the disk and the peers get. A log holds tens of thousands of entries for
+ * minutes, and objects that live cost the collector far more than bytes. A command that was read or made anyway is handed out
+ * once, to whoever applies it, and let go then; otherwise it is decoded each time that it is asked for: an entry that a
+ * snapshot covers never is.
  */
 export class LazyEntry<C> {
   readonly kind = "data";
@@ -77,19 +79,35 @@ export class LazyEntry<C> {
   /** `[term, kind, command]` as it was written. */
   readonly encoded: Uint8Array;
   readonly #commands: CommandCodec<C>;
+  #known: C | undefined;
 
-  constructor(id: { readonly term: Term; readonly index: LogIndex }, encoded: Uint8Array, sizeBytes: number, commands: CommandCodec<C>) {
+  constructor(id: Position, encoded: Uint8Array, sizeBytes: number, commands: CommandCodec<C>, known?: C) {
     this.term = id.term;
     this.index = id.index;
     this.encoded = encoded;
     this.sizeBytes = sizeBytes;
     this.#commands = commands;
+    this.#known = known;
   }
 
   get data(): C {
+    const known = this.#known;
+    this.#known = undefined;
+    return known ?? this.#decode();
+  }
+
+  /** Reads the command now, for the next who asks for it. Throws what the codec throws. */
+  know(): this {
+    this.#known = this.#decode();
+    return this;
+  }
+
+  #decode(): C {
     return this.#commands.decode(this.encoded.subarray(this.encoded.length - this.sizeBytes));
   }
 }
+
+type Position = { readonly term: Term; readonly index: LogIndex };
 
 /** The entry in `encoded`; null when it carries no command or looks otherwise than `encodeEntry` writes it. */
 export function lazyEntry<C>(encoded: Uint8Array, index: LogIndex, dataKind: number, commands: CommandCodec<C>): LazyEntry<C> | null {
