@@ -11,7 +11,7 @@ const CONNECTIONS_MAX = 16;
 
 /**
  * A transient node attribute: what resource agents and operators really write, one entry and one synced write of a
- * majority each. Every change of one also lets the leader's policy worker look at the cluster again (at most 50 times a
+ * majority each. Every change of one also lets the leader's policy worker look at the cluster again (some ten times a
  * second), in the same run and on the same cores.
  */
 export const attributeOf = (number: number): unknown => ({

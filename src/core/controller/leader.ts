@@ -132,6 +132,12 @@ export class Leader {
     return this.#leading || this.#host.raftStatus.role === "follower";
   }
 
+  /** Nothing is under way and the planner has nothing more to begin, as far as it has been told. */
+  get rests(): boolean {
+    const { intents, fencing } = this.#host.state;
+    return this.#leading && this.#idleAt !== null && intents.size === 0 && fencing.size === 0;
+  }
+
   /** Own clock at which the next node is lost if it stays silent, or a held record is due; Infinity: neither. */
   get nextLookMs(): number {
     return Math.min(this.#nextLossMs, this.#settleLaterMs);

@@ -24,6 +24,8 @@ import {
 
 /** Duties are looked at this often although no event comes, milliseconds, while something is under way. */
 export const DUTY_TICK_MS = 50;
+/** The policy worker is told of what can wait at most this often, milliseconds: a stream of it costs few messages and plans. */
+const TELL_PAUSE_MS = 100;
 /** Once there is a new leader, what was forwarded to the old one and not answered is given up after this long, milliseconds. */
 const LOST_PROPOSAL_MS = 100;
 /** The leader looks this often whether the membership still needs its help, milliseconds. */
@@ -69,6 +71,8 @@ export class NodeCore implements Host {
   #plannerEntries: PlannerEntry[] = [];
   #plannerUp = false;
   #tellPlannerMs = 0;
+  /** Of what the worker was not told yet something may call for an action at once. */
+  #plannerHurries = false;
   #clockChangedMs: number;
   #snapshotUnderWay = false;
   #nextDutiesMs = 0;
@@ -135,7 +139,8 @@ export class NodeCore implements Host {
   /** Own clock at which `tick` is wanted at the latest. */
   nextWakeMs(): number {
     const slackMs = this.#quiet && this.#follows ? HEARTBEAT_SLACK_MS : 0;
-    return Math.min(this.raft.nextWakeMs(), this.#nextDutiesMs + slackMs);
+    const tellMs = this.#leader.leading && this.#plannerEntries.length > 0 ? this.#tellPlannerMs : Number.POSITIVE_INFINITY;
+    return Math.min(this.raft.nextWakeMs(), this.#nextDutiesMs + slackMs, tellMs);
   }
 
   step(step: Step): readonly Effect[] {
@@ -207,13 +212,27 @@ export class NodeCore implements Host {
     this.#effects.push(effect);
   }
 
-  /** Hands what was applied to the policy worker. A follower's has nothing to decide, so it is told now and then. */
+  /** Hands what was applied to the policy worker. */
   #tellPlanner(): void {
+    this.#plannerHurries = false;
     if (this.#plannerEntries.length === 0 || !this.#plannerUp) return;
     const entries = this.#plannerEntries;
     this.#plannerEntries = [];
-    this.#tellPlannerMs = this.nowMs + DUTY_TICK_MS;
+    this.#tellPlannerMs = this.nowMs + TELL_PAUSE_MS;
     this.#effects.push({ kind: "planner", message: { kind: "applied", entries, nowMs: stampMs(this) } });
+  }
+
+  /**
+   * The worker of a follower has nothing to decide. That of a leader may hear of attributes a little later while nothing is
+   * under way: nodes, results, fencing and the configuration are told at once.
+   */
+  #noteForPlanner(entry: PlannerEntry): void {
+    // A worker that starts later is given the state as a whole.
+    if (!this.#plannerUp) return;
+    this.#plannerEntries.push(entry);
+    const command = entry.proposal?.command;
+    const canWait = command === undefined || (command.kind === "attribute.set" && this.#leader.rests);
+    if (!canWait) this.#plannerHurries = true;
   }
 
   log(level: "error" | "warn" | "info" | "debug", facts: Readonly<Record<string, unknown>>, text: string): void {
@@ -347,7 +366,7 @@ export class NodeCore implements Host {
     }
     // A configuration is in force when it is appended, and replaced when its entry is.
     if ((entries && this.raftStatus.configIndex !== this.#configIndex) || this.#leavingCommits()) this.#tellPeers();
-    if (this.#leader.leading || this.nowMs >= this.#tellPlannerMs) this.#tellPlanner();
+    if ((this.#leader.leading && this.#plannerHurries) || this.nowMs >= this.#tellPlannerMs) this.#tellPlanner();
   }
 
   /** A leader that is removed leads until its removal is committed: it needs the others' answers until then (RAFT.md §2 feature 9). */
@@ -402,7 +421,7 @@ export class NodeCore implements Host {
     invariant(entry.index === this.#state.index + 1, `entry ${entry.index} was handed out after ${this.#state.index}`);
     if (entry.kind !== "data") {
       this.#state = applyEmpty(this.#state, entry.index);
-      if (this.#plannerUp) this.#plannerEntries.push({ index: entry.index, proposal: null });
+      this.#noteForPlanner({ index: entry.index, proposal: null });
       this.#proposals.applied(entry.index, entry.term, null);
       return;
     }
@@ -411,8 +430,7 @@ export class NodeCore implements Host {
     const { state, result } = apply(before, entry.index, proposal);
     if (state.clockMs !== this.#state.clockMs) this.#clockChangedMs = this.nowMs;
     this.#state = state;
-    // A worker that starts later is given the state as a whole.
-    if (this.#plannerUp) this.#plannerEntries.push({ index: entry.index, proposal });
+    this.#noteForPlanner({ index: entry.index, proposal });
     this.#proposals.applied(entry.index, entry.term, result);
     const told = describeCommand(proposal.command, result, before);
     if (told.level !== null) this.log(told.level, { index: entry.index, ...told.facts }, told.summary);

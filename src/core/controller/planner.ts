@@ -137,6 +137,8 @@ export class Planner {
   #mustPlan = false;
   #windowStartMs = 0;
   #windowPlans = 0;
+  /** A plan is wanted and waits until the second is over. */
+  #holdsBack = false;
   #out: FromPlanner[] = [];
 
   constructor(options: { readonly schedule: Schedule; readonly hash: Hash; readonly elapsedMs: () => number }) {
@@ -223,7 +225,8 @@ export class Planner {
       this.#windowPlans = 0;
     }
     this.#windowPlans += 1;
-    if (this.#windowPlans > PLANS_PER_SECOND_MAX) return;
+    this.#holdsBack = this.#windowPlans > PLANS_PER_SECOND_MAX;
+    if (this.#holdsBack) return;
     this.#mustPlan = false;
     const state = this.#state;
     const before = this.#elapsedMs();
@@ -296,7 +299,8 @@ export class Planner {
     }
     if (commands.length > 0) this.#out.push({ kind: "step", session: this.#session, commands });
     const counts = running.walk.counts();
-    const idle = running.walk.finished() && this.#state.intents.size === 0 && this.#state.fencing.size === 0;
+    // A plan that was held back for its time may still begin something.
+    const idle = !this.#holdsBack && running.walk.finished() && this.#state.intents.size === 0 && this.#state.fencing.size === 0;
     const index = this.#state.index;
     this.#out.push({ kind: "progress", session: this.#session, index, waiting: counts.waiting, sent: counts.sent, idle });
   }
