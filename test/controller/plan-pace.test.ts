@@ -21,7 +21,8 @@ test("attributes that stream in are planned for together; what may call for an a
   const leader = cluster.leader() ?? assert.fail("there is no leader");
   cluster.until("all is settled", 5_000, () => isSettled(leader.core.state));
   cluster.run(500);
-  const set = (value: number): unknown => leader.request("node.attribute", { node: "n1", name: "load", value: `${value}`, lifetime: "reboot" });
+  const set = (value: number): unknown =>
+    leader.request("node.attribute", { node: "n1", name: "load", value: `${value}`, lifetime: "reboot" });
   const before = plans.length;
   const startedMs = cluster.nowMs;
   set(0);
