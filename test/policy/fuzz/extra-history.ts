@@ -74,6 +74,7 @@ function migrated(draw: Draw, cib: Element): Element {
   );
   if (primitive === undefined) return cib;
   const ends = { migrate_source: attributeOf(source, "uname") ?? "", migrate_target: attributeOf(target, "uname") ?? "" };
+  const digest = { "op-digest": parametersDigest(primitive) };
   const how = draw.pick(["pending", "half", "dangling", "to-failed", "from-failed"]);
   const rest = edited(cib, (found) => (found.name === "lrm_resource" && id(found) === id(primitive) ? null : found));
   const at = (state: Element, entries: readonly (Element | null)[]): ((found: Element) => Element) => {
@@ -85,11 +86,29 @@ function migrated(draw: Draw, cib: Element): Element {
     return (found) => (found.name === "node_state" && id(found) === id(state) ? added(found, "lrm_resources", [history]) : found);
   };
   const entry = (call: number, task: string, rc: number, extra: Record<string, string> = ends): Element =>
-    entryOf(id(primitive), { task, rc, call, on: task === "migrate_from" ? ends.migrate_target : ends.migrate_source, extra });
+    entryOf(id(primitive), {
+      task,
+      rc,
+      call,
+      on: task === "migrate_from" ? ends.migrate_target : ends.migrate_source,
+      extra: { ...extra, ...digest },
+    });
   const onSource = [how === "pending" ? entry(-1, "migrate_to", 193) : entry(12, "migrate_to", how === "to-failed" ? 1 : 0)];
   const onTarget =
     how === "dangling" || how === "from-failed" ? [entry(8, "migrate_from", how === "dangling" ? 0 : 1)] : [entry(3, "monitor", 7, {})];
   return edited(edited(rest, at(source, onSource)), at(target, onTarget));
+}
+
+/** What is recorded with an operation, so that unchanged parameters are known as such. */
+function parametersDigest(primitive: Element): string {
+  const pairs = (childOf(primitive, "instance_attributes")?.children ?? []).map((pair) => [
+    attributeOf(pair, "name") ?? "",
+    attributeOf(pair, "value") ?? "",
+  ]);
+  const attributes = pairs.sort(([a = ""], [b = ""]) => (a < b ? -1 : 1)).map(([name, value]) => ` ${name}="${value}"`);
+  return createHash("md5")
+    .update(` <parameters${attributes.join("")}/>\n`)
+    .digest("hex");
 }
 
 function entryOf(

@@ -28,7 +28,7 @@ function orderOwnStart(planner: Planner, resource: Resource, probe: Action): voi
   const inactive = activeWithin(owner) === 0;
   const effects = probe.blocked && inactive ? seq | gate : seq;
   for (const start of planner.actionsOf(owner, "start_0")) probe.precede(start, effects);
-  for (const reload of planner.actionsOf(resource, "reload-agent_0")) probe.precede(reload, seq);
+  for (const reload of planner.actionsOf(owner, "reload-agent_0")) probe.precede(reload, seq);
   if (clone === null || !probe.blocked) return;
   // The clone's own point says whether some instance can start; what this probe stands for must not.
   for (const primitive of primitivesOf(clone)) {

@@ -190,12 +190,16 @@ export class Settler {
     this.changed(point);
   }
 
-  /** F12: what is mandatorily colocated with a start or promote that cannot happen cannot happen either. */
+  /**
+   * F12: what is mandatorily colocated with a start or promote that cannot happen cannot happen either. Parts of a bundle
+   * block nothing this way: their addresses and what is colocated with the bundle start (seen with crm_simulate).
+   */
   private blockDependents(action: Action): void {
     const resource = action.resource;
     if (resource === null || resource.kind !== "primitive" || (action.task !== "start" && action.task !== "promote")) return;
     const top = outermostOf(resource);
-    if (top.kind === "clone" || top.kind === "bundle") {
+    if (top.kind === "bundle") return;
+    if (top.kind === "clone") {
       for (const sibling of siblingsOf(top, resource)) {
         if (this.planner.actionsOf(sibling, action.key).some((one) => one.runnable)) return;
       }
@@ -224,12 +228,8 @@ export class Settler {
   }
 }
 
-/** The other instances of the same primitive; of a container the other replicas' containers. */
+/** The other instances of the same primitive. */
 function siblingsOf(top: Resource, resource: Resource): readonly Resource[] {
-  const replicas = top.bundle?.replicas ?? [];
-  if (replicas.some((replica) => replica.container === resource)) {
-    return replicas.map((replica) => replica.container).filter((container) => container !== resource);
-  }
   return [...primitivesOf(top)].filter((one) => one !== resource && one.configId === resource.configId);
 }
 

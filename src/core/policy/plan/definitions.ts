@@ -49,9 +49,9 @@ function checkHistory(planner: Planner, resource: Resource, history: ResourceHis
     return;
   }
   const active = resource.activeNodes.includes(node);
-  if (checkAgent(planner, resource, history, active)) return;
-  if (!active) return;
-  checkEntries(planner, resource, history, false);
+  checkAgent(planner, resource, history, active);
+  // Of another agent's entries, too, the recurring ones that are not wanted any more are cancelled (seen with crm_simulate).
+  if (active) checkEntries(planner, resource, history, false);
 }
 
 /** A removed instance's history may carry the name under which another instance is known: then it is that one's. */
@@ -75,18 +75,17 @@ export function checkDeferred(planner: Planner): void {
   }
 }
 
-/** A10. Returns whether the agent changed. */
-function checkAgent(planner: Planner, resource: Resource, history: ResourceHistory, active: boolean): boolean {
+/** A10. */
+function checkAgent(planner: Planner, resource: Resource, history: ResourceHistory, active: boolean): void {
   const changed =
     (history.agentClass !== null && history.agentClass !== resource.agentClass) ||
     (history.provider ?? "") !== (resource.provider ?? "") ||
     (history.type !== null && history.type !== resource.type);
-  if (!changed) return false;
+  if (!changed) return;
   const { node } = history;
   if (!resource.failed && node.online && !node.unclean) planner.request({ resource, task: "delete", node, optional: false });
   if (active) planner.request({ resource, task: "stop", node, optional: false });
   requireForDevice(planner, resource, node, "Device definition changed");
-  return true;
 }
 
 /** Position of the last start and whether a stop follows it: only what ran since then counts. */

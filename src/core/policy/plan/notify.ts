@@ -142,7 +142,7 @@ function describeActions(planner: Planner, primitive: Resource, picture: Picture
   for (const task of PHASES) {
     for (const action of planner.actionsOf(primitive, `${task}_0`)) {
       if (action.optional || action.node === null) continue;
-      const counts = action.runnable || (task === "stop" && action.node.unclean);
+      const counts = action.runnable || task === "stop";
       if (counts) picture[task].push({ resource: primitive, node: action.node });
     }
   }

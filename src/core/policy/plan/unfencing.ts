@@ -39,7 +39,7 @@ export function orderAfterUnfencing(planner: Planner, action: Action, effects: n
   if (resource === null || node === null || !needsUnfencing(planner, resource)) return;
   const on = planner.unfence(node);
   on.precede(action, effects);
-  if (!isUnfenced(node) && action.runnable) requireUnfencing(planner, node, `required by ${resource.id} ${action.task}`);
+  if (!isUnfenced(node)) requireUnfencing(planner, node, `required by ${resource.id} ${action.task}`);
 }
 
 function needsUnfencing(planner: Planner, resource: Resource): boolean {

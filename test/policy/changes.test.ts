@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import { upgradeCib } from "../../src/core/cib/index.ts";
+import { schedule } from "../../src/core/policy/index.ts";
+import type { TransitionGraph } from "../../src/core/transition/index.ts";
+import { parseXml } from "../../src/io/xml/index.ts";
+
+/** Rules about single actions that the fuzzer found as differences from crm_simulate 2.1.5 (test/policy/fuzz). */
+
+const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
+const EMPTY = "f2317cad3d54cec5d7d7aa7d0bf35cf8";
+const DUMMY = 'class="ocf" provider="pacemaker" type="Dummy"';
+
+function entry(
+  id: string,
+  task: string,
+  attributes: { readonly intervalMs?: number; readonly rc?: number; readonly digest?: string } = {},
+): string {
+  const { intervalMs = 0, rc = 0, digest = `op-digest="${EMPTY}"` } = attributes;
+  const key = `5:3:${rc}:11111111-2222-3333-4444-555555555555`;
+  return `<lrm_rsc_op id="${id}_${intervalMs > 0 ? `${task}_${intervalMs}` : "last_0"}" operation_key="${id}_${task}_${intervalMs}"
+    operation="${task}" interval="${intervalMs}" transition-key="${key}" transition-magic="0:${rc};${key}" call-id="${3 + intervalMs}"
+    rc-code="${rc}" op-status="0" ${digest}/>`;
+}
+
+function history(id: string, entries: string, agent = DUMMY): string {
+  return `<lrm_resource id="${id}" ${agent}>${entries}</lrm_resource>`;
+}
+
+/** One node state each: `join` is `down` for a node that has not joined yet. */
+function graphOf(how: {
+  readonly fencing?: boolean;
+  readonly resources: string;
+  readonly constraints?: string;
+  readonly nodes: readonly { readonly name: string; readonly join?: "member" | "down"; readonly histories?: string }[];
+}): TransitionGraph {
+  const nodes = how.nodes.map(({ name }, at) => `<node id="${at + 1}" uname="${name}"/>`);
+  const states = how.nodes.map(
+    ({ name, join = "member", histories = "" }, at) =>
+      `<node_state id="${at + 1}" uname="${name}" in_ccm="true" crmd="online" join="${join}" expected="${join}">
+        <lrm id="${at + 1}"><lrm_resources>${histories}</lrm_resources></lrm></node_state>`,
+  );
+  const text = `<cib validate-with="pacemaker-3.7" have-quorum="1" crm_feature_set="3.15.0"><configuration><crm_config>
+    <cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="${how.fencing ?? false}"/></cluster_property_set></crm_config>
+    <nodes>${nodes.join("")}</nodes><resources>${how.resources}</resources><constraints>${how.constraints ?? ""}</constraints>
+    </configuration><status>${states.join("")}</status></cib>`;
+  return schedule(upgradeCib(parseXml(text)), 1_700_000_000_000, md5).graph;
+}
+
+function keys(graph: TransitionGraph): readonly string[] {
+  return graph.actions.map((action) => `${action.key} ${action.node ?? "-"}`);
+}
+
+test("what is colocated with a bundle that cannot start, its addresses too, starts all the same (actions.md F12)", () => {
+  const made = keys(
+    graphOf({
+      resources: `<primitive id="first" ${DUMMY}><meta_attributes id="m"><nvpair id="m1" name="target-role" value="Stopped"/></meta_attributes></primitive>
+        <primitive id="beside" ${DUMMY}/><bundle id="b"><docker image="i" replicas="1"/><network ip-range-start="192.168.1.9"/></bundle>`,
+      constraints: `<rsc_order id="c1" first="first" then="b"/><rsc_colocation id="c2" rsc="beside" with-rsc="b" score="INFINITY"/>`,
+      nodes: [{ name: "n1" }],
+    }),
+  );
+  assert.ok(made.includes("beside_start_0 n1"));
+  assert.ok(made.includes("b-ip-192.168.1.9_start_0 n1"));
+  assert.ok(!made.includes("b-docker-0_start_0 n1"));
+});
+
+test("a node that has not joined yet is unfenced for what it will be asked (status.md 22.3)", () => {
+  const device = `<primitive id="dev" class="stonith" type="fence_xvm"><meta_attributes id="m"><nvpair id="m1" name="provides" value="unfencing"/>
+    </meta_attributes></primitive>`;
+  const made = keys(graphOf({ fencing: true, resources: device, nodes: [{ name: "n1", join: "down" }] }));
+  assert.deepEqual(made, ["stonith-n1-on n1"]);
+});
+
+test("an instance of a clone reloads without waiting for probes elsewhere, a primitive waits (actions.md O5.1)", () => {
+  const changed = 'op-digest="0" op-force-restart=" state " op-restart-digest="';
+  const digest = (name: string): string => `${changed}${md5(` <parameters state="/run/${name}"/>\n`)}"`;
+  const primitive = (id: string): string =>
+    `<primitive id="${id}" ${DUMMY}><instance_attributes id="${id}-i"><nvpair id="${id}-1" name="state" value="/run/${id}"/></instance_attributes></primitive>`;
+  const graph = graphOf({
+    resources: `<clone id="c">${primitive("inst")}</clone>${primitive("alone")}`,
+    nodes: [
+      {
+        name: "n1",
+        histories: ["inst", "alone"].map((id) => history(id, entry(id, "start", { digest: digest(id) }))).join(""),
+      },
+      { name: "n2" },
+    ],
+  });
+  const waitsForProbe = (id: string): boolean => {
+    const reload = graph.actions.find(({ key }) => key.startsWith(`${id}_reload-agent`) || key.startsWith(`${id}:0_reload-agent`));
+    assert.ok(reload !== undefined, id);
+    return reload.inputs.some((input) => graph.actions.some(({ id: other, key }) => other === input && key.endsWith("_monitor_0")));
+  };
+  assert.equal(waitsForProbe("inst"), false);
+  assert.equal(waitsForProbe("alone"), true);
+});
+
+test("instances are told of a stop that has to wait for its node (actions.md O7)", () => {
+  const histories = history("inst", entry("inst", "start"));
+  const made = keys(
+    graphOf({
+      fencing: true,
+      resources: `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="notify" value="true"/></meta_attributes><primitive id="inst" ${DUMMY}/></clone>`,
+      nodes: [
+        { name: "n1", join: "down", histories },
+        { name: "n2", histories: histories + history("dev", entry("dev", "monitor", { rc: 7 }), 'class="stonith" type="fence_xvm"') },
+      ],
+    }),
+  );
+  const told = made.filter((key) => / n2$/.test(key) && key.includes("notify_stop")).map((key) => key.replace(/^inst:\d/, "inst"));
+  assert.deepEqual(told.sort(), ["inst_post_notify_stop_0 n2", "inst_pre_notify_stop_0 n2"]);
+  assert.ok(!made.some((key) => /_stop_0 n1$/.test(key) && !key.includes("notify")));
+});
+
+test("of another agent's history the recurring operations end with its restart (actions.md A10, A13)", () => {
+  const former = DUMMY.replace("Dummy", "Former");
+  const entries = entry("moved", "start") + entry("moved", "monitor", { intervalMs: 10_000 });
+  const made = keys(
+    graphOf({ resources: `<primitive id="moved" ${DUMMY}/>`, nodes: [{ name: "n1", histories: history("moved", entries, former) }] }),
+  );
+  assert.deepEqual([...made].sort(), ["moved_delete_0 n1", "moved_monitor_10000 n1", "moved_start_0 n1", "moved_stop_0 n1"]);
+});
