@@ -43,7 +43,11 @@ describe("join tokens that are not good, at a running cluster", { concurrency: f
     const before = await cluster.status(first);
     const logged = () => readFileSync(join(first.directory, "quorated.log"), "utf8").split("\n");
     const linesBefore = logged().length;
-    await assert.rejects(joins(node, text), (error) => error instanceof ApiFault && error.detail.code === code);
+    await assert.rejects(joins(node, text), (error) => {
+      assert.ok(error instanceof ApiFault && error.detail.code === code, String(error));
+      assert.match(error.message, /; `quorate cluster token` on a member prints a new one$/);
+      return true;
+    });
     const said = logged()
       .slice(linesBefore - 1)
       .filter((line) => line.includes("a join was refused"));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { request as httpsRequest } from "node:https";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { after, test } from "node:test";
 import { connect as tlsConnect } from "node:tls";
 import { WebSocket } from "ws";
@@ -261,10 +261,29 @@ test("a joining node sends its secret only to the cluster that the token pins", 
   await assert.rejects(requestMember({ address: one.address, trust: wrong, path: "/join", body: {} }), /not the one that the token names/);
   await assert.rejects(
     requestMember({ address: one.address, trust: { ...trust, cluster: OTHER_CLUSTER }, path: "/join", body: {} }),
-    /not of a member/,
+    new RegExp(`a member of cluster ${CLUSTER} answers there; the token is of cluster ${OTHER_CLUSTER}$`),
   );
   const big = await requestMember({ address: one.address, trust, path: "/join", body: { secret: "x".repeat(5000) } });
   assert.deepEqual(big.body, { body: null, peer: null });
+});
+
+test("a joining node is told in an operator's words why nobody is there to let it in", async () => {
+  const trust = { kind: "pin", cluster: CLUSTER, authorityHash: certificateHash(authority.certificatePem) } as const;
+  const asking = (address: string): Promise<unknown> => requestMember({ address, trust, path: "/join", body: {} });
+  const plain = createServer((socket) =>
+    socket
+      .on("error", () => {})
+      .resume()
+      .end("HTTP/1.1 200 OK\r\n\r\n{}"),
+  );
+  await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
+  const address = `127.0.0.1:${(plain.address() as { port: number }).port}`;
+  await assert.rejects(
+    asking(address),
+    new RegExp(`^RequestError: ${address}: who listens there does not speak TLS as members do \\(ERR_SSL_\\w+\\)$`),
+  );
+  await new Promise((resolve) => plain.close(resolve));
+  await assert.rejects(asking(address), new RegExp(`^RequestError: ${address}: nothing listens there; a daemon listens from the moment`));
 });
 
 test("a member asks another one with its certificate; a stranger's server is not asked", async () => {

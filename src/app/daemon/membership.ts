@@ -27,6 +27,8 @@ const JOIN_TIMEOUT_MS = 30_000;
 const JOIN_PATIENCE_MS = 45_000;
 const JOIN_AGAIN_MS = 1_000;
 
+const NEW_TOKEN_HELPS: ReadonlySet<string> = new Set(["TOKEN_UNKNOWN", "TOKEN_EXPIRED", "TOKEN_USED"]);
+
 export function drawMemberId(): MemberId {
   // 53 random bits; zero is no id.
   const value = Number(randomBytes(8).readBigUInt64BE() >> 11n);
@@ -206,7 +208,10 @@ async function ask(options: RequestOptions): Promise<unknown> {
   }
   if (answer.status === 200) return answer.body;
   const refusal = (answer.body ?? {}) as { readonly code?: string; readonly message?: string; readonly retryable?: boolean };
-  throw fault(refusal.code ?? "JOIN_REFUSED", refusal.message ?? `refused with status ${answer.status}`, {
+  const code = refusal.code ?? "JOIN_REFUSED";
+  const message = refusal.message ?? `refused with status ${answer.status}`;
+  const remedy = NEW_TOKEN_HELPS.has(code) ? "; `quorate cluster token` on a member prints a new one" : "";
+  throw fault(code, `${message}${remedy}`, {
     retryable: refusal.retryable ?? false,
   });
 }

@@ -236,7 +236,7 @@ export type Command =
       readonly by: string;
       readonly action: FencingAction;
     }
-  /** A join token: only the hash of its secret is kept (`io/pki`, `TokenRecord`). */
+  /** A join token: only the hash of its secret is kept (`io/pki`, `tokenHash`). */
   | { readonly kind: "token.put"; readonly hash: string; readonly expiresMs: number }
   /** Takes the token for one join; refused when unknown, expired or used. */
   | { readonly kind: "token.use"; readonly hash: string; readonly memberId: MemberId }

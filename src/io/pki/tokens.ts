@@ -1,7 +1,7 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { type ClusterId, crc32c, isClusterId } from "../wire/index.ts";
 import { certificateHash } from "./certificates.ts";
-import type { JoinToken, ParsedToken, TokenRecord, TokenVerdict } from "./types.ts";
+import type { JoinToken, ParsedToken } from "./types.ts";
 
 const PREFIX = "q1.";
 const CLUSTER_BYTES = 8;
@@ -50,30 +50,4 @@ export function parseToken(text: string): ParsedToken {
   if (!isClusterId(cluster)) return { kind: "malformed", reason: "the token names no cluster" };
   const authorityHash = body.subarray(CLUSTER_BYTES, CLUSTER_BYTES + HASH_BYTES).toString("hex");
   return { kind: "token", token: { cluster, authorityHash, secret: body.subarray(CLUSTER_BYTES + HASH_BYTES).toString("hex") } };
-}
-
-/** Judges a presented token against what the replicated state keeps. `nowMs` is cluster time. */
-export function verifyToken(
-  token: JoinToken,
-  against: { readonly cluster: ClusterId; readonly records: Iterable<TokenRecord>; readonly nowMs: number },
-): TokenVerdict {
-  const refused = (code: Extract<TokenVerdict, { kind: "refused" }>["code"], reason: string): TokenVerdict => ({
-    kind: "refused",
-    code,
-    reason,
-  });
-  if (token.cluster !== against.cluster) return refused("TOKEN_OTHER_CLUSTER", `the token is for cluster ${token.cluster}`);
-  const hash = tokenHash(token);
-  const wanted = Buffer.from(hash, "hex");
-  let found: TokenRecord | null = null;
-  for (const record of against.records) {
-    const known = Buffer.from(record.hash, "hex");
-    // Compared in constant time, and all of them: how long it takes tells nothing about what is stored.
-    if (known.length === wanted.length && timingSafeEqual(known, wanted)) found = record;
-  }
-  if (found === null) return refused("TOKEN_UNKNOWN", "the cluster does not know this token");
-  if (found.used) return refused("TOKEN_USED", "the token has been used; make a new one with `quorate cluster token`");
-  if (against.nowMs >= found.expiresMs)
-    return refused("TOKEN_EXPIRED", "the token has expired; make a new one with `quorate cluster token`");
-  return { kind: "valid", hash };
 }

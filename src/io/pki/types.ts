@@ -37,21 +37,4 @@ export type JoinToken = {
   readonly secret: string;
 };
 
-/** What the replicated state keeps of a token. */
-export type TokenRecord = {
-  /** SHA-256 of the secret, lower-case hex: reading the state does not let anybody join. */
-  readonly hash: string;
-  /** Cluster time, milliseconds since 1970. */
-  readonly expiresMs: number;
-  readonly used: boolean;
-};
-
-export type TokenVerdict =
-  | { readonly kind: "valid"; readonly hash: string }
-  | {
-      readonly kind: "refused";
-      readonly code: "TOKEN_UNKNOWN" | "TOKEN_EXPIRED" | "TOKEN_USED" | "TOKEN_OTHER_CLUSTER";
-      readonly reason: string;
-    };
-
 export type ParsedToken = { readonly kind: "token"; readonly token: JoinToken } | { readonly kind: "malformed"; readonly reason: string };

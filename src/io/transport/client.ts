@@ -81,7 +81,7 @@ function secure(options: Dialled, target: { readonly host: string; readonly port
       socket.destroy();
       const isTrust = /CERT|SIGNED|SIGNATURE|ISSUER/.test(cause.code ?? "");
       const code = isTrust ? "REQUEST_OTHER_CLUSTER" : "REQUEST_UNREACHABLE";
-      reject(new RequestError(`${address}: ${cause.message}`, { code, address }, cause));
+      reject(new RequestError(`${address}: ${whyUnreachable(cause)}`, { code, address }, cause));
     };
     socket.once("error", fail);
     socket.once("timeout", () => fail(new Error("no answer in time")));
@@ -93,6 +93,25 @@ function secure(options: Dialled, target: { readonly host: string; readonly port
   });
 }
 
+/** What an operator can do about it, in place of what the libraries say. */
+function whyUnreachable(cause: Error & { readonly code?: string }): string {
+  switch (cause.code) {
+    case "ECONNREFUSED":
+      return "nothing listens there; a daemon listens from the moment on when it is a member of a cluster";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return `the name cannot be resolved (${cause.code})`;
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return `there is no way to that host (${cause.code})`;
+    default:
+      // OpenSSL's own sentences hold addresses in memory and lines of its source.
+      return cause.code?.startsWith("ERR_SSL_") === true
+        ? `who listens there does not speak TLS as members do (${cause.code})`
+        : cause.message;
+  }
+}
+
 /** Checks that a member of the wanted cluster answers; gives its id and the CA certificate that proves it. */
 function proveServer(socket: TLSSocket, { trust, address }: Dialled): { readonly authorityPem: string; readonly member: MemberId } {
   const refuse = (reason: string): never => {
@@ -101,7 +120,11 @@ function proveServer(socket: TLSSocket, { trust, address }: Dialled): { readonly
   const leaf = socket.getPeerX509Certificate();
   if (leaf === undefined) return refuse("no certificate was shown");
   const name = peerNameOf(leaf.subjectAltName);
-  if (name?.kind !== "member" || name.cluster !== trust.cluster) return refuse("the certificate is not of a member of this cluster");
+  if (name?.kind !== "member") return refuse("who answers is no member of a cluster");
+  if (name.cluster !== trust.cluster) {
+    const whose = trust.kind === "pin" ? "the token is of" : "this member belongs to";
+    return refuse(`a member of cluster ${name.cluster} answers there; ${whose} cluster ${trust.cluster}`);
+  }
   const { member } = name;
   if (trust.kind === "tls") return { authorityPem: trust.tls.authorityPem, member };
   // Two steps are enough: an authority of ours signs members itself (path length 0).

@@ -65,7 +65,8 @@ class Links<M> implements Transport<M> {
         bound.push({ host, port: await listenOn(server, host, port) });
       } catch (cause) {
         await this.close();
-        throw new TransportError(`cannot listen on ${host} port ${port}`, { code: "TRANSPORT_LISTEN", host, port }, cause);
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        throw new TransportError(`cannot listen on ${host} port ${port}: ${reason}`, { code: "TRANSPORT_LISTEN", host, port }, cause);
       }
     }
     this.listening = bound;
