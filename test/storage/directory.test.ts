@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { memberId } from "../../src/core/base/index.ts";
 import type { Log, LogFields } from "../../src/core/ports/index.ts";
-import { checkFileSystem, createStoreDirectory, openStoreDirectory } from "../../src/io/storage/index.ts";
+import { checkFileSystem, checkRoom, createStoreDirectory, openStoreDirectory } from "../../src/io/storage/index.ts";
 import { hard, IDENTITY, range, textCommands, told, write } from "./harness.ts";
 
 type Line = { readonly level: string; readonly message: string; readonly fields: LogFields };
@@ -123,4 +123,13 @@ test("file systems without the needed promises are refused by name, unless force
   );
   await assert.rejects(checkFileSystem("/proc", "memory"), /does not trust/);
   await checkFileSystem("/proc", "any");
+});
+
+test("a disk that is all but full is refused with what is left and what is needed", async () => {
+  await checkRoom("/", 1);
+  await assert.rejects(checkRoom("/", Number.MAX_SAFE_INTEGER), (error: { message: string; detail: { code: string } }) => {
+    assert.equal(error.detail.code, "STORE_NO_ROOM");
+    assert.match(error.message, /^\/ is on a disk with \d+ MiB left; a member needs 8589934591 MiB at least$/);
+    return true;
+  });
 });

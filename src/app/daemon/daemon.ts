@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { QuorateError } from "../../core/base/index.ts";
 import type { Proposal } from "../../core/cib/index.ts";
@@ -8,7 +8,7 @@ import { bootstrap } from "../../core/raft/index.ts";
 import { type ApiCall, type ApiHandler, type ApiServer, createApiServer, fault, type WatchSink } from "../../io/api/index.ts";
 import { monotonicMs } from "../../io/executor/index.ts";
 import { loadIdentity, makeToken, type NodeIdentity, saveIdentity, TOKEN_LIFE_MS } from "../../io/pki/index.ts";
-import { createStoreDirectory, openStoreDirectory } from "../../io/storage/index.ts";
+import { checkFileSystem, checkRoom, createStoreDirectory, openStoreDirectory } from "../../io/storage/index.ts";
 import { makeBackup } from "./backup.ts";
 import { proposalCodec } from "./codecs.ts";
 import { forceStore } from "./force.ts";
@@ -39,8 +39,8 @@ export class Daemon implements ApiHandler {
   #member: MemberNode | null = null;
   #api: ApiServer | null = null;
   #ending = false;
-  /** Why this node, which has an identity, is no member: its store is lost. */
-  #amnesia: string | null = null;
+  /** Why this node, which was or meant to be a member, is none: its store or its identity is lost. */
+  #outside: string | null = null;
 
   constructor(options: {
     readonly settings: DaemonSettings;
@@ -57,9 +57,10 @@ export class Daemon implements ApiHandler {
   async start(): Promise<void> {
     const identity = await loadIdentity(this.#identityDirectory);
     if (identity !== null) await this.#remember(identity);
+    else if (existsSync(join(this.#settings.directory, "store"))) this.#warnOfLostIdentity();
     this.#api = await createApiServer({ socketPath: this.#settings.apiSocket, handler: this, log: this.#log });
     this.#log.info({ node: this.#settings.node, phase: this.#phase, socket: this.#settings.apiSocket }, "quorated is up");
-    if (existsSync(this.#namePath)) void this.#nameCluster().catch((error: unknown) => this.#fatal(error));
+    if (this.#member !== null && existsSync(this.#namePath)) void this.#nameCluster().catch((error: unknown) => this.#fatal(error));
   }
 
   /**
@@ -71,9 +72,15 @@ export class Daemon implements ApiHandler {
       await this.#become(identity, { peers: [], firstStart: false });
     } catch (error) {
       if (!(error instanceof QuorateError) || (error.detail as { readonly code: string }).code !== "MEMBER_AMNESIA") throw error;
-      this.#amnesia = error.message;
+      this.#outside = error.message;
       this.#log.error({ code: "MEMBER_AMNESIA", member: identity.member }, error.message);
     }
+  }
+
+  /** A node that looks new but has a store was broken off while it joined, or has lost its key. */
+  #warnOfLostIdentity(): void {
+    this.#outside = `${this.#identityDirectory} holds no identity, but there is a store: a join was interrupted, or node.key was lost. \`cluster join ADDRESS --token TOKEN\` makes this node a new member`;
+    this.#log.warn({ code: "PKI_MISSING", path: this.#identityDirectory }, this.#outside);
   }
 
   /** SIGTERM: resources stay with the guardian, nobody recovers them before the daemon may be back. */
@@ -161,7 +168,7 @@ export class Daemon implements ApiHandler {
       quorate: false,
       stale: true,
       nodes: [],
-      warnings: this.#amnesia === null ? [] : [this.#amnesia],
+      warnings: this.#outside === null ? [] : [this.#outside],
     };
   }
 
@@ -177,12 +184,15 @@ export class Daemon implements ApiHandler {
       throw fault("BAD_REQUEST", "parameter name must be a cluster name of letters, digits, `.`, `_` and `-`");
     this.#phase = "joining";
     try {
+      await this.#mustHoldStore();
       const { node, advertise } = this.#settings;
       const identity = await foundCluster({ name, node, addresses: advertise, nowMs: Date.now() });
       await this.#createStore(identity);
       await this.#storeFirstMember(identity);
+      // Before the identity, which makes this a member: the next start names the cluster if this one does not get that far.
+      mkdirSync(this.#identityDirectory, { recursive: true, mode: 0o700 });
+      writeFileSync(this.#namePath, name, { mode: 0o600, flush: true });
       await saveIdentity(this.#identityDirectory, identity);
-      writeFileSync(this.#namePath, name, { mode: 0o600 });
       await this.#become(identity, { peers: [], firstStart: true });
       await this.#nameCluster();
       this.#log.info({ cluster: identity.cluster, name }, "a new cluster was made");
@@ -230,6 +240,7 @@ export class Daemon implements ApiHandler {
     if (typeof address !== "string" || typeof token !== "string") throw fault("BAD_REQUEST", "parameters address and token are needed");
     this.#phase = "joining";
     try {
+      await this.#mustHoldStore();
       const { node, advertise } = this.#settings;
       const role = { witness: witness === true, log: this.#log };
       const { identity, peers } = await askToJoin({ address, token, node, addresses: advertise, ...role });
@@ -298,6 +309,13 @@ export class Daemon implements ApiHandler {
     }
   }
 
+  /** Asked before anything is promised: a token that was taken is used up, whatever becomes of the store. */
+  async #mustHoldStore(): Promise<void> {
+    const { directory, fileSystem } = this.#settings;
+    await checkFileSystem(directory, fileSystem);
+    await checkRoom(directory);
+  }
+
   async #createStore(identity: NodeIdentity): Promise<void> {
     const { directory, node, fileSystem } = this.#settings;
     // What is there was left by an interrupted init or join, or by a member that lost its memory or was removed.
@@ -338,14 +356,15 @@ export class Daemon implements ApiHandler {
       onFatal: (error) => this.#fatal(error),
     });
     this.#member = member;
-    this.#amnesia = null;
+    this.#outside = null;
     this.#phase = "member";
     return member;
   }
 
   /** The disk failed or an invariant broke: the process ends at once, and the guardian goes on alone. */
   #fatal(error: unknown): void {
-    const facts = error instanceof Error ? { error: error.message, stack: error.stack } : { error: String(error) };
+    const code = error instanceof QuorateError ? { code: error.detail.code } : {};
+    const facts = error instanceof Error ? { ...code, error: error.message, stack: error.stack } : { error: String(error) };
     this.#log.error(facts, "the daemon cannot go on");
     setTimeout(() => this.#onEnd(70), 50);
   }

@@ -4,7 +4,7 @@ import type { MemberId } from "../../core/base/index.ts";
 import type { Log } from "../../core/ports/index.ts";
 import type { CommandCodec } from "../wire/index.ts";
 import type { DiskOperation, KeyValueDisk, SlotFile } from "./disk.ts";
-import { StoreError } from "./errors.ts";
+import { refusedWrite, StoreError } from "./errors.ts";
 import { openLevelDisk } from "./level-disk.ts";
 import { diesOnOpening } from "./probe.ts";
 import { openSlotFile } from "./slot-file.ts";
@@ -29,6 +29,8 @@ const WATERMARK = "watermark";
 const OPENING = "opening";
 const CUT_MAX = 2;
 const OPENING_MS = 1000;
+/** Two write buffers, a log until its snapshot, and that snapshot, of a small cluster; bytes. */
+const ROOM_BYTES = 64 * 1024 * 1024;
 /** Bytes of one synced batch while records are copied. */
 const COPY_BYTES = 1024 * 1024;
 
@@ -56,7 +58,21 @@ export async function checkFileSystem(directory: string, allowed: "strict" | "me
   });
 }
 
-/** Makes the store of a new member in a directory. See `createRaftStore` for when. */
+/**
+ * Refuses a disk that is all but full before anything is promised to a cluster: a join that fails half-way has used its
+ * token up, and leaves a member behind that never comes. Throws `STORE_NO_ROOM`.
+ */
+export async function checkRoom(directory: string, wantedBytes = ROOM_BYTES): Promise<void> {
+  const { bavail, bsize } = await statfs(directory);
+  if (bavail * bsize >= wantedBytes) return;
+  const [free, wanted] = [bavail * bsize, wantedBytes].map((bytes) => Math.floor(bytes / 1024 / 1024));
+  throw new StoreError(`${directory} is on a disk with ${free} MiB left; a member needs ${wanted} MiB at least`, {
+    code: "STORE_NO_ROOM",
+    path: directory,
+  });
+}
+
+/** Makes the store of a new member in a directory. See `createRaftStore` for when. Throws `StoreError`. */
 export async function createStoreDirectory(
   options: Pick<StoreDirectoryOptions<unknown>, "directory" | "fileSystem"> & { readonly identity: StoreIdentity },
 ): Promise<void> {
@@ -67,6 +83,8 @@ export async function createStoreDirectory(
   try {
     await createRaftStore({ disk, slots, identity: options.identity });
     await syncDirectory(options.directory);
+  } catch (cause) {
+    throw cause instanceof StoreError ? cause : refusedWrite(cause, options.directory);
   } finally {
     await slots.close();
     await disk.close();
@@ -130,7 +148,9 @@ async function openOrReplace(directory: string, log: Log): Promise<KeyValueDisk>
   }
   // A rewrite that crashed before its rename left only a copy that nobody names.
   await rm(join(directory, `${DATABASE}.new`), { recursive: true, force: true });
-  await writeFile(marker, String(cuts + 1));
+  await writeFile(marker, String(cuts + 1)).catch((cause: unknown) => {
+    throw refusedWrite(cause, directory);
+  });
   try {
     return watched(await openLevelDisk(path), marker);
   } catch (cause) {

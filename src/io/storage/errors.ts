@@ -15,9 +15,18 @@ export type StoreErrorCode =
   | "STORE_EXISTS"
   /** A file system without the promises that LevelDB needs. */
   | "STORE_FILE_SYSTEM"
+  /** Less is free than a member needs. */
+  | "STORE_NO_ROOM"
   | "STORE_CLOSED";
 
 /** An operating fault of the store. */
 export class StoreError extends QuorateError<{ readonly code: StoreErrorCode; readonly path?: string }> {
   override readonly name = "StoreError";
+}
+
+/** Names a refusal of the disk for what it is, with what the disk said: the one that reads it has to act on that. */
+export function refusedWrite(cause: unknown, path?: string): StoreError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const detail = { code: "STORE_FAILED" as const, ...(path === undefined ? {} : { path }) };
+  return new StoreError(`the disk refused a write${path === undefined ? "" : ` in ${path}`}: ${reason}`, detail, cause);
 }

@@ -4,7 +4,7 @@ import type { EntryId, SnapshotChunk, SnapshotMeta } from "../../core/raft/index
 import type { CommandCodec } from "../wire/index.ts";
 import { Batch, type Layout } from "./batch.ts";
 import type { DiskOperation, KeyValueDisk, SlotFile } from "./disk.ts";
-import { StoreError } from "./errors.ts";
+import { refusedWrite, StoreError } from "./errors.ts";
 import { emptyHard, type Image, loadStore, readChunk } from "./load.ts";
 import type { Pointer } from "./log-walk.ts";
 import { chunkKey, type HardRecord, MARK_START, seal, sealWatermark } from "./records.ts";
@@ -464,7 +464,7 @@ async function orFailed(writing: Promise<void>): Promise<void> {
   try {
     await writing;
   } catch (cause) {
-    throw cause instanceof StoreError ? cause : new StoreError("the disk refused a write", { code: "STORE_FAILED" }, cause);
+    throw cause instanceof StoreError ? cause : refusedWrite(cause);
   }
 }
 
