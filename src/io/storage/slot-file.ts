@@ -1,3 +1,4 @@
+import { write } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { SLOT_BYTES, type SlotFile } from "./disk.ts";
 
@@ -7,11 +8,18 @@ export async function openSlotFile(path: string): Promise<SlotFile> {
   return {
     read: async () => [await readSlot(file, 0), await readSlot(file, 1)],
     write: async (slot, bytes, { sync }) => {
-      await file.write(bytes, 0, SLOT_BYTES, slot * SLOT_BYTES);
+      await writeAt(file.fd, bytes, slot * SLOT_BYTES);
       if (sync) await file.datasync();
     },
     close: () => file.close(),
   };
+}
+
+/** Done once for each write of the log: the promises of `FileHandle` take half as much CPU again. */
+function writeAt(file: number, bytes: Uint8Array, position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    write(file, bytes, 0, SLOT_BYTES, position, (error) => (error === null ? resolve() : reject(error)));
+  });
 }
 
 async function openOrCreate(path: string): Promise<FileHandle> {
