@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { schedulePlan } from "../../src/app/daemon/index.ts";
+import { proposalCodec, schedulePlan } from "../../src/app/daemon/index.ts";
 import { PolicyHost } from "../../src/app/daemon/policy-host.ts";
 import { virtualPlanner } from "../../src/app/sim/planner.ts";
 import { VirtualProcess, VirtualTime } from "../../src/app/sim/time.ts";
-import { seededRandom } from "../../src/core/base/index.ts";
-import { type CibState, element } from "../../src/core/cib/index.ts";
+import { logIndex, memberId, seededRandom, term } from "../../src/core/base/index.ts";
+import { type CibState, element, type Proposal } from "../../src/core/cib/index.ts";
 import type { FromPlanner, ToPlanner } from "../../src/core/controller/index.ts";
 import { silentLog } from "../../src/core/ports/index.ts";
+import { bootstrap, type Entry } from "../../src/core/raft/index.ts";
+import { packedEntry } from "../../src/io/wire/index.ts";
 import { exited, MiniCluster } from "../controller/mini-cluster.ts";
 
 /** A policy worker: what was posted to it is answered in order. */
@@ -163,6 +165,30 @@ for (const [name, make] of SUBJECTS) {
     await next(note);
     await next(note);
     assert.deepEqual(seen, ["explained 1", "explained 2"]);
+  });
+
+  contract("it follows the log: entries of every kind, one after the other and many at once", async ({ post, next }) => {
+    post({ kind: "load", state });
+    post({ kind: "lead", session: 7, node, nowMs: NOW_MS });
+    await next(is("planned"));
+    const id = (offset: number) => ({ term: term(1), index: logIndex(state.index + offset) });
+    const attribute = (offset: number): Entry<Proposal> => {
+      const changes = [{ node, name: `a${offset}`, value: "x".repeat(10 * offset) }];
+      return packedEntry({ ...id(offset) }, { atMs: NOW_MS, origin: null, command: { kind: "attribute.set", changes } }, proposalCodec);
+    };
+    const configuration = bootstrap<Proposal>({ id: memberId(1), member: { name: node, addresses: [], incarnation: null } }).entries[0];
+    assert.ok(configuration?.kind === "config");
+    const many: Entry<Proposal>[] = [{ ...id(1), kind: "empty" }, attribute(2), { ...configuration, ...id(3) }, attribute(4)];
+    post({ kind: "applied", entries: many, nowMs: NOW_MS });
+    const planned = await next(is("planned"));
+    assert.ok(planned.kind === "planned" && planned.basedOn === state.index + 4);
+    post({ kind: "applied", entries: [attribute(5)], nowMs: NOW_MS });
+    const again = await next(is("planned"));
+    assert.ok(again.kind === "planned" && again.basedOn === state.index + 5);
+    post({ kind: "applied", entries: [], nowMs: NOW_MS });
+    post({ kind: "explain", id: 1, quorate: true, node, nowMs: NOW_MS });
+    const explained = await next(is("explained"));
+    assert.ok(explained.kind === "explained" && explained.basedOn === state.index + 5);
   });
 
   contract("an edit that cannot be is refused in a rehearsal, and one that can be is not", async ({ post, next }) => {

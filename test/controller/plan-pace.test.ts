@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { incarnation, logIndex, memberId } from "../../src/core/base/index.ts";
-import { apply, type CibState, type Command, type Element, emptyState, isSettled, walk } from "../../src/core/cib/index.ts";
-import { type FromPlanner, type PlannedTransition, Planner, type PlannerEntry } from "../../src/core/controller/index.ts";
+import { incarnation, logIndex, memberId, term } from "../../src/core/base/index.ts";
+import { apply, type CibState, type Command, type Element, emptyState, isSettled, type Proposal, walk } from "../../src/core/cib/index.ts";
+import { type FromPlanner, type PlannedTransition, Planner } from "../../src/core/controller/index.ts";
+import type { Entry } from "../../src/core/raft/index.ts";
 import { emptyGraph } from "../../src/core/transition/index.ts";
 import { exited, MiniCluster } from "./mini-cluster.ts";
 
@@ -47,13 +48,13 @@ test("attributes that stream in are planned for together; what may call for an a
 test("while a plan is held back for its time the planner is not idle", () => {
   const planner = new Planner({ schedule: nothing, hash: (text) => text, elapsedMs: () => 0 });
   let state: CibState = emptyState();
-  const log = (atMs: number, command: Command): PlannerEntry => {
+  const log = (atMs: number, command: Command): Entry<Proposal> => {
     const proposal = { atMs, origin: null, command };
     const index = logIndex(state.index + 1);
     const { state: next, result } = apply(state, index, proposal);
     assert.ok(result.ok, JSON.stringify(result));
     state = next;
-    return { index, proposal };
+    return { term: term(1), index, kind: "data", data: proposal };
   };
   const idle = (answers: readonly FromPlanner[]): boolean | undefined => answers.findLast((answer) => answer.kind === "progress")?.idle;
   log(0, { kind: "cluster.create", clusterId: "00112233aabbccdd", name: "c", node: "n1", memberId: memberId(1) });

@@ -1,8 +1,8 @@
 import { Worker } from "node:worker_threads";
-import { encodeSnapshot } from "../../core/cib/index.ts";
 import type { FromPlanner, ToPlanner } from "../../core/controller/index.ts";
 import type { Log } from "../../core/ports/index.ts";
-import type { FromWorker, ToWorker } from "./policy-worker.ts";
+import { toWorker } from "./policy-crossing.ts";
+import type { FromWorker } from "./policy-worker.ts";
 
 /** One message may keep the policy worker busy for this long; then it is ended and begun anew. Milliseconds. */
 export const POLICY_TIME_MAX_MS = 30_000;
@@ -57,9 +57,9 @@ export class PolicyHost {
 
   post(message: ToPlanner): void {
     if (this.#worker === null) return;
-    const crossing: ToWorker = message.kind === "load" ? { kind: "load", snapshot: encodeSnapshot(message.state) } : message;
     this.#posted += 1;
-    this.#worker.postMessage(crossing);
+    const { crossing, moved } = toWorker(message);
+    this.#worker.postMessage(crossing, moved);
     if (this.#watch === null) this.#guard();
   }
 

@@ -7,7 +7,6 @@ import { describeCommand } from "./describe.ts";
 import { type Host, stampMs } from "./host.ts";
 import { Leader } from "./leader.ts";
 import { Member } from "./member.ts";
-import type { PlannerEntry } from "./planner.ts";
 import { Proposals } from "./proposals.ts";
 import { Requests } from "./requests.ts";
 import {
@@ -68,7 +67,7 @@ export class NodeCore implements Host {
   /** Set while an installed snapshot is being loaded; commits that follow it wait. */
   #installing: EntryId | null = null;
   #held: Entry<Proposal>[] = [];
-  #plannerEntries: PlannerEntry[] = [];
+  #plannerEntries: Entry<Proposal>[] = [];
   #plannerUp = false;
   #tellPlannerMs = 0;
   /** Of what the worker was not told yet something may call for an action at once. */
@@ -226,12 +225,11 @@ export class NodeCore implements Host {
    * The worker of a follower has nothing to decide. That of a leader may hear of attributes a little later while nothing is
    * under way: nodes, results, fencing and the configuration are told at once.
    */
-  #noteForPlanner(entry: PlannerEntry): void {
+  #noteForPlanner(entry: Entry<Proposal>, command: Command | null): void {
     // A worker that starts later is given the state as a whole.
     if (!this.#plannerUp) return;
     this.#plannerEntries.push(entry);
-    const command = entry.proposal?.command;
-    const canWait = command === undefined || (command.kind === "attribute.set" && this.#leader.rests);
+    const canWait = command === null || (command.kind === "attribute.set" && this.#leader.rests);
     if (!canWait) this.#plannerHurries = true;
   }
 
@@ -421,7 +419,7 @@ export class NodeCore implements Host {
     invariant(entry.index === this.#state.index + 1, `entry ${entry.index} was handed out after ${this.#state.index}`);
     if (entry.kind !== "data") {
       this.#state = applyEmpty(this.#state, entry.index);
-      this.#noteForPlanner({ index: entry.index, proposal: null });
+      this.#noteForPlanner(entry, null);
       this.#proposals.applied(entry.index, entry.term, null);
       return;
     }
@@ -430,7 +428,7 @@ export class NodeCore implements Host {
     const { state, result } = apply(before, entry.index, proposal);
     if (state.clockMs !== this.#state.clockMs) this.#clockChangedMs = this.nowMs;
     this.#state = state;
-    this.#noteForPlanner({ index: entry.index, proposal });
+    this.#noteForPlanner(entry, proposal.command);
     this.#proposals.applied(entry.index, entry.term, result);
     const told = describeCommand(proposal.command, result, before);
     if (told.level !== null) this.log(told.level, { index: entry.index, ...told.facts }, told.summary);

@@ -19,6 +19,7 @@ import {
   renderCib,
   sameAction,
 } from "../cib/index.ts";
+import type { Entry } from "../raft/index.ts";
 import {
   type ClusterAction,
   type FenceAction,
@@ -50,10 +51,10 @@ export type PlannedTransition = {
 
 export type Schedule = (cib: Element, nowMs: number, hash: Hash) => PlannedTransition;
 
-/** What reaches the policy worker. `entries`: proposals, or null for entries that carry none. */
+/** What reaches the policy worker. `entries`: all that were applied, in their order. */
 export type ToPlanner =
   | { readonly kind: "load"; readonly state: CibState }
-  | { readonly kind: "applied"; readonly entries: readonly PlannerEntry[]; readonly nowMs: number }
+  | { readonly kind: "applied"; readonly entries: readonly Entry<Proposal>[]; readonly nowMs: number }
   /** This node begins (or no longer is) to lead with a quorum behind it. `session` tags everything that follows. */
   | { readonly kind: "lead"; readonly session: number; readonly node: string | null; readonly nowMs: number }
   /** A step was not committed: decide again. */
@@ -69,8 +70,6 @@ export type ToPlanner =
     }
   /** Computes what the present state leads to, for people; nothing is begun. */
   | { readonly kind: "explain"; readonly id: number; readonly quorate: boolean; readonly node: string | null; readonly nowMs: number };
-
-export type PlannerEntry = { readonly index: LogIndex; readonly proposal: Proposal | null };
 
 /** What the policy worker answers. */
 export type FromPlanner =
@@ -181,12 +180,13 @@ export class Planner {
     return this.#out;
   }
 
-  #apply(entry: PlannerEntry): void {
+  #apply(entry: Entry<Proposal>): void {
     if (entry.index <= this.#state.index) return;
-    const command = entry.proposal?.command;
+    const proposal = entry.kind === "data" ? entry.data : null;
+    const command = proposal?.command;
     if (command?.kind === "intents.commit") this.#noteIntents(command);
     if (command?.kind === "results.record") for (const result of command.results) this.#noteResult(result.key);
-    this.#state = entry.proposal === null ? applyEmpty(this.#state, entry.index) : apply(this.#state, entry.index, entry.proposal).state;
+    this.#state = proposal === null ? applyEmpty(this.#state, entry.index) : apply(this.#state, entry.index, proposal).state;
   }
 
   /** An earlier plan's last step came after the present plan was made: it may have begun what the present one decides anew. */
