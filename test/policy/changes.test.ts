@@ -12,20 +12,24 @@ const md5 = (text: string): string => createHash("md5").update(text).digest("hex
 const EMPTY = "f2317cad3d54cec5d7d7aa7d0bf35cf8";
 const DUMMY = 'class="ocf" provider="pacemaker" type="Dummy"';
 
-function entry(
-  id: string,
-  task: string,
-  attributes: { readonly intervalMs?: number; readonly rc?: number; readonly digest?: string } = {},
-): string {
-  const { intervalMs = 0, rc = 0, digest = `op-digest="${EMPTY}"` } = attributes;
+type EntryDetail = { readonly intervalMs?: number; readonly rc?: number; readonly digest?: string; readonly status?: number };
+
+function entry(id: string, task: string, attributes: EntryDetail = {}): string {
+  const { intervalMs = 0, rc = 0, status = 0, digest = `op-digest="${EMPTY}"` } = attributes;
   const key = `5:3:${rc}:11111111-2222-3333-4444-555555555555`;
   return `<lrm_rsc_op id="${id}_${intervalMs > 0 ? `${task}_${intervalMs}` : "last_0"}" operation_key="${id}_${task}_${intervalMs}"
-    operation="${task}" interval="${intervalMs}" transition-key="${key}" transition-magic="0:${rc};${key}" call-id="${3 + intervalMs}"
-    rc-code="${rc}" op-status="0" ${digest}/>`;
+    operation="${task}" interval="${intervalMs}" transition-key="${key}" transition-magic="${status}:${rc};${key}" call-id="${3 + intervalMs}"
+    rc-code="${rc}" op-status="${status}" ${digest}/>`;
 }
 
 function history(id: string, entries: string, agent = DUMMY): string {
   return `<lrm_resource id="${id}" ${agent}>${entries}</lrm_resource>`;
+}
+
+/** The node has asked to be shut down. */
+function leaving(id: number): string {
+  return `<transient_attributes id="${id}"><instance_attributes id="t${id}"><nvpair id="t${id}1" name="shutdown" value="1699999000"/>
+    </instance_attributes></transient_attributes>`;
 }
 
 /** One node state each: `join` is `down` for a node that has not joined yet. */
@@ -33,16 +37,22 @@ function graphOf(how: {
   readonly fencing?: boolean;
   readonly resources: string;
   readonly constraints?: string;
-  readonly nodes: readonly { readonly name: string; readonly join?: "member" | "down"; readonly histories?: string }[];
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly join?: "member" | "down";
+    readonly histories?: string;
+    readonly leaves?: boolean;
+  }[];
+  readonly symmetric?: boolean;
 }): TransitionGraph {
   const nodes = how.nodes.map(({ name }, at) => `<node id="${at + 1}" uname="${name}"/>`);
   const states = how.nodes.map(
-    ({ name, join = "member", histories = "" }, at) =>
+    ({ name, join = "member", histories = "", leaves = false }, at) =>
       `<node_state id="${at + 1}" uname="${name}" in_ccm="true" crmd="online" join="${join}" expected="${join}">
-        <lrm id="${at + 1}"><lrm_resources>${histories}</lrm_resources></lrm></node_state>`,
+        <lrm id="${at + 1}"><lrm_resources>${histories}</lrm_resources></lrm>${leaves ? leaving(at + 1) : ""}</node_state>`,
   );
   const text = `<cib validate-with="pacemaker-3.7" have-quorum="1" crm_feature_set="3.15.0"><configuration><crm_config>
-    <cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="${how.fencing ?? false}"/></cluster_property_set></crm_config>
+    <cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="${how.fencing ?? false}"/><nvpair id="o2" name="symmetric-cluster" value="${how.symmetric ?? true}"/></cluster_property_set></crm_config>
     <nodes>${nodes.join("")}</nodes><resources>${how.resources}</resources><constraints>${how.constraints ?? ""}</constraints>
     </configuration><status>${states.join("")}</status></cib>`;
   return schedule(upgradeCib(parseXml(text)), 1_700_000_000_000, md5).graph;
@@ -121,4 +131,70 @@ test("of another agent's history the recurring operations end with its restart (
     graphOf({ resources: `<primitive id="moved" ${DUMMY}/>`, nodes: [{ name: "n1", histories: history("moved", entries, former) }] }),
   );
   assert.deepEqual([...made].sort(), ["moved_delete_0 n1", "moved_monitor_10000 n1", "moved_start_0 n1", "moved_stop_0 n1"]);
+});
+
+test("a stop comes before unfencing of its node also where the resource may not run (actions.md O17)", () => {
+  const device = `<primitive id="dev" class="stonith" type="fence_xvm"><meta_attributes id="m"><nvpair id="m1" name="provides" value="unfencing"/>
+    </meta_attributes></primitive>`;
+  const graph = graphOf({
+    fencing: true,
+    symmetric: false,
+    resources: `${device}<primitive id="out" ${DUMMY}/>`,
+    nodes: [{ name: "n1", histories: history("out", entry("out", "start")) }],
+  });
+  const stop = graph.actions.find(({ key }) => key === "out_stop_0");
+  const on = graph.actions.find(({ key }) => key === "stonith-n1-on");
+  assert.ok(stop !== undefined && on !== undefined);
+  assert.ok(on.inputs.includes(stop.id));
+});
+
+test("what follows a clone waits for the stop of an instance whose start is in flight (actions.md A17)", () => {
+  const pending = entry("inst", "start", { rc: 193, status: -1 });
+  for (const notify of [false, true]) {
+    const meta = `<meta_attributes id="m"><nvpair id="m1" name="notify" value="${notify}"/></meta_attributes>`;
+    const startOf = (inFlight: boolean): readonly string[] => {
+      const graph = graphOf({
+        resources: `<clone id="c">${meta}<primitive id="inst" ${DUMMY}/></clone><primitive id="after" ${DUMMY}/>`,
+        constraints: `<rsc_order id="o" first="c" then="after"/>`,
+        nodes: [
+          { name: "n1", histories: history("inst", entry("inst", "start")) },
+          { name: "n2", leaves: true, histories: history("inst", inFlight ? pending : entry("inst", "start")) },
+        ],
+      });
+      const start = graph.actions.find(({ key }) => key === "after_start_0");
+      assert.ok(start !== undefined);
+      return start.inputs.map((input) => graph.actions[input - 1]?.key ?? "");
+    };
+    const point = notify ? "c_confirmed-post_notify_running_0" : "c_running_0";
+    assert.ok(startOf(true).includes(point), point);
+    assert.ok(!startOf(false).includes(point), point);
+  }
+});
+
+test("a bundle's connection runs where the guest does that its container is on (assignment.md 8.9)", () => {
+  const graph = graphOf({
+    resources: `<primitive id="vm" ${DUMMY}><meta_attributes id="m"><nvpair id="m1" name="remote-node" value="guest"/></meta_attributes></primitive>
+      <bundle id="b"><docker image="i" replicas="1"/><network ip-range-start="192.168.1.9"/><primitive id="in" ${DUMMY}/></bundle>`,
+    constraints: `<rsc_location id="l1" rsc="vm" node="n2" score="100"/><rsc_location id="l2" rsc="b" node="guest" score="INFINITY"/>`,
+    nodes: [{ name: "n1" }, { name: "n2" }],
+  });
+  assert.ok(keys(graph).includes("b-docker-0_start_0 guest"));
+  assert.ok(keys(graph).includes("b-0_start_0 n2"));
+});
+
+test("fail counts of a connection wait for the fencing of its node only if it waits with reconnecting (status.md 19.7)", () => {
+  const changed = entry("far", "start", { rc: 1, digest: 'op-digest="0"' }).replace("far_last_0", "far_last_failure_0");
+  const clearWaits = (interval: string): boolean => {
+    const graph = graphOf({
+      fencing: true,
+      resources: `<primitive id="dev" class="stonith" type="fence_xvm"/><primitive id="far" class="ocf" provider="pacemaker" type="remote">
+        <instance_attributes id="i"><nvpair id="i1" name="reconnect_interval" value="${interval}"/></instance_attributes></primitive>`,
+      nodes: [{ name: "n1", histories: history("far", changed, 'class="ocf" provider="pacemaker" type="remote"') }],
+    });
+    const clear = graph.actions.find(({ key }) => key === "far_clear_failcount_0");
+    assert.ok(clear !== undefined);
+    return clear.inputs.some((input) => graph.actions[input - 1]?.key.startsWith("stonith-far") === true);
+  };
+  assert.equal(clearWaits("60s"), true);
+  assert.equal(clearWaits("0"), false);
 });

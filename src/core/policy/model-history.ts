@@ -86,14 +86,7 @@ export type StatusNeed =
       readonly handling: Handling;
     }
   | { readonly kind: "demote"; readonly resource: Resource; readonly node: PolicyNode; readonly handling: Handling }
-  /** `afterFencing`: status.md 19.7. */
-  | {
-      readonly kind: "clear-fail-count";
-      readonly resource: Resource;
-      readonly node: PolicyNode;
-      readonly reason: string;
-      readonly afterFencing: boolean;
-    }
+  | { readonly kind: "clear-fail-count"; readonly resource: Resource; readonly node: PolicyNode; readonly reason: string }
   /** Delete a history that only carries an expired or void shutdown lock (`lrm_delete`). */
   | { readonly kind: "delete-history"; readonly resource: Resource; readonly node: PolicyNode; readonly reason: string }
   /** A recurring operation whose failure expired is scheduled anew (status.md 19.5). */

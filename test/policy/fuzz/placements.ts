@@ -40,9 +40,10 @@ export const PLACEMENTS: readonly PlacementException[] = [
       }),
   },
   {
-    reason: "2.1.5 tries once to keep a clone's instance, and reserves no place for it where it would rather be (assignment.md 10.11)",
+    reason:
+      "2.1.5 tries once to keep an instance of a clone or bundle, and reserves no place for it where it would rather be (assignment.md 10.11)",
     explains: ({ scores, resources }, model) =>
-      scores !== "promotion" && resources.some((resource) => cloneOf(resource) !== null && attemptsAt(model, resource) > 1),
+      scores !== "promotion" && resources.some((resource) => siblingsOf(resource).some((one) => attemptsAt(model, one) > 1)),
   },
   {
     reason:
@@ -104,6 +105,13 @@ function isClonedGroup(resource: Resource): boolean {
 function isPlaced(resource: Resource): boolean {
   const last = resource.kind === "group" ? resource.children.at(-1) : resource;
   return last !== undefined && (last.kind === "primitive" ? last.node !== null : last.assignedNodes.length > 0);
+}
+
+/** The resource itself, in a clone; of a bundle the containers, whose places one after the other depend on each other. */
+function siblingsOf(resource: Resource): readonly Resource[] {
+  const bundle = outermostOf(resource).bundle;
+  if (bundle !== null) return bundle.replicas.map(({ container }) => container);
+  return cloneOf(resource) === null ? [] : [resource];
 }
 
 /** How often the table of its first primitive was printed: each attempt to place it prints it. */

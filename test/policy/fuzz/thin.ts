@@ -35,7 +35,9 @@ function dropPercent(constraint: Element, before: readonly Edge[], added: readon
   if (hasCircleOrDouble(all)) return 90;
   if (constraint.attributes["rsc-role"] === "Promoted" && constraint.attributes["score"] !== "INFINITY") return 75;
   const touched = new Set(added.flatMap(({ dependent, primary }) => [dependent, primary]));
-  if (all.some((edge) => touched.has(edge.dependent) && isChained(edge, all, groups))) return 75;
+  if (all.some((edge) => touched.has(edge.dependent) && isChained(edge, all, groups))) return 85;
+  // Members of a group depend on each other: a chain again.
+  if (added.some((edge) => !edge.mandatory && groups.has(edge.dependent))) return 60;
   return all.some((edge) => all.some((other) => edge.dependent === other.dependent && edge.mandatory !== other.mandatory)) ? 60 : 0;
 }
 

@@ -38,7 +38,7 @@ function assignReplica(assignment: Assignment, replica: BundleReplica): void {
   if (ip !== null) assign(assignment, ip, null, true);
   if (connection === null || node === null || child === null) return;
   const host = container.node;
-  if (host !== null && host.kind === "remote" && host.connection !== null && !connection.assigned) {
+  if (host !== null && host.connection !== null && !connection.assigned) {
     bindToRemote(assignment, connection, host.connection);
   }
   assign(assignment, connection, null, true);
@@ -58,7 +58,7 @@ function assignReplica(assignment: Assignment, replica: BundleReplica): void {
   if (clone !== null) clone.assigning = before;
 }
 
-/** The last row of 8.9: made while the bundle is assigned. */
+/** The last row of 8.9: made while the bundle is assigned; a container on a guest node counts, too (seen with crm_simulate). */
 function bindToRemote(assignment: Assignment, dependent: Resource, primary: Resource): void {
   const constraint: Colocation = {
     id: "#replica-remote-with-host-remote",

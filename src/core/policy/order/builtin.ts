@@ -62,7 +62,7 @@ function relateReload(planner: Planner, resource: Resource): void {
 function relateUnfencing(planner: Planner, resource: Resource): void {
   if (!planner.model.unfencingActive || resource.requires !== "unfencing" || resource.isFenceDevice) return;
   for (const node of planner.model.nodeList) {
-    if (!resource.table.has(node.index)) continue;
+    if (!resource.table.has(node.index) && !resource.activeNodes.includes(node)) continue;
     const on = planner.unfence(node);
     planner.addRelation({ resource, key: "stop_0" }, on, seq | sameNode);
     planner.addRelation(on, { resource, key: "start_0" }, push | sameNode);

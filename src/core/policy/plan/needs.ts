@@ -44,13 +44,15 @@ export function planNeeds(planner: Planner): void {
   }
 }
 
-/** A23: for a remote connection after the fencing of its node and before its next start. */
+/** A23: for a remote connection before its next start and, if it waits with reconnecting, after the fencing of its node (status.md 19.7). */
 export function planClear(planner: Planner, clear: Action): void {
   clear.noWait = true;
   const resource = clear.resource;
   if (resource === null || !resource.isRemoteConnection || resource.remoteNode === null) return;
   const node = resource.remoteNode;
-  const fence = planner.fence(node, planner.model.options.fencingAction);
-  fence.precede(clear, EFFECT.push | EFFECT.seq);
+  if (resource.reconnectIntervalMs > 0) {
+    const fence = planner.fence(node, planner.model.options.fencingAction);
+    fence.precede(clear, EFFECT.push | EFFECT.seq);
+  }
   planner.addRelation(clear, { resource, key: "start_0" }, EFFECT.seq);
 }

@@ -160,10 +160,13 @@ function describeFuture(planner: Planner, primitive: Resource, picture: Picture)
 function planPhase(planner: Planner, clone: Resource, task: PhaseTask, picture: Picture): void {
   const points = existingPoints(planner, clone, task);
   if (points === null) return;
-  if (picture[task].length === 0) return;
+  const announced = picture[task].length > 0;
+  // A start in flight makes the points, and nobody is told.
+  if (!announced && points.action.optional) return;
   for (const point of [points.pre, points.confirmedPre, points.post, points.confirmedPost]) point.optional = false;
   points.post.runnable = points.completion.runnable;
   points.confirmedPost.runnable = points.completion.runnable;
+  if (!announced) return;
   const phase: NotifyPhase = { collective: clone, variables: new Map() };
   phase.variables = variablesOf(planner, clone, task, picture);
   for (const primitive of primitivesOf(clone)) {

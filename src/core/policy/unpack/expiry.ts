@@ -72,6 +72,5 @@ export function clearFailCount(reading: Reading, reason: string): void {
   const { model, resource, node } = reading;
   if (resource.clearedOn.has(node)) return;
   resource.clearedOn.add(node);
-  const afterFencing = resource.reconnectIntervalMs > 0 && model.options.fencingEnabled;
-  model.needs.push({ kind: "clear-fail-count", resource, node, reason, afterFencing });
+  model.needs.push({ kind: "clear-fail-count", resource, node, reason });
 }
