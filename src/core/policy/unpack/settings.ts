@@ -22,8 +22,12 @@ export function unpackMeta(model: Model, resource: Resource): void {
   for (const name of Object.keys(resource.xml.attributes)) meta.set(name, resource.xml.attributes[name]!);
   const context: RuleContext = { node: null, agent: agentContext(resource), operation: null };
   const { lookup, resourceDefaults } = model.caches;
-  for (let at: Resource | null = resource; at !== null; at = at.parent) {
-    applyBlocks(blocksOf([at.xml], "meta_attributes", lookup, model.options), meta, context, model, lookup);
+  applyBlocks(blocksOf([resource.xml], "meta_attributes", lookup, model.options), meta, context, model, lookup);
+  for (let at = resource.parent; at !== null; at = at.parent) {
+    // Apart, so that a parent's `#default` takes nothing from the resource itself (seen with crm_simulate).
+    const inherited = new Map<string, string>();
+    applyBlocks(blocksOf([at.xml], "meta_attributes", lookup, model.options), inherited, context, model, lookup);
+    for (const [name, value] of inherited) if (!meta.has(name)) meta.set(name, value);
   }
   applyBlocks(resourceDefaults, meta, context, model, lookup);
   if (resource.parent !== null) {
