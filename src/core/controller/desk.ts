@@ -52,6 +52,11 @@ export class Desk {
     return this.#open.size > 0 || this.#waiters.size > 0;
   }
 
+  /** Somebody waits for more than the outcome of a proposal: for a state, or for a time. */
+  get watches(): boolean {
+    return this.#waiters.size > 0;
+  }
+
   /** Takes a request on; false when there are too many, and it has been answered so. */
   open(id: number): boolean {
     if (this.#open.size >= REQUESTS_MAX) {

@@ -77,8 +77,8 @@ export class NodeCore implements Host {
   #nextDutiesMs = 0;
   #quiet = false;
   #follows = false;
-  /** Role, leader or term are others than at the last look. */
-  #officeChanged = false;
+  /** Since the last look at the duties role, leader or term have changed, or the state in more than attributes. */
+  #isNews = false;
 
   constructor(options: NodeOptions) {
     this.options = options;
@@ -158,17 +158,24 @@ export class NodeCore implements Host {
     this.#effects = [];
     const before = this.#state;
     let due = false;
+    let asked = false;
     for (const event of steps.events) {
       this.#handle(event);
       due ||= !FREQUENT.has(event.kind);
+      asked ||= event.kind === "request";
     }
     yield* this.#pump();
     // Heartbeats are most of what arrives; duties are only looked at when something may have changed for them.
-    if (due || this.nowMs >= this.#nextDutiesMs || before !== this.#state || this.#officeChanged) {
-      this.#officeChanged = false;
+    const changed = asked || before !== this.#state;
+    if (due || this.nowMs >= this.#nextDutiesMs || this.#isNews || (changed && this.#requests.desk.watches)) {
+      this.#isNews = false;
       this.#nextDutiesMs = this.nowMs + DUTY_TICK_MS;
       yield* this.#duties();
       this.#planNextDuties();
+    } else if (changed) {
+      // Requests and attributes come by the thousand: together they are worth one look.
+      this.#quiet = false;
+      this.#nextDutiesMs = Math.min(this.#nextDutiesMs, this.nowMs + DUTY_TICK_MS);
     }
     yield* this.#owed();
   }
@@ -355,7 +362,7 @@ export class NodeCore implements Host {
     let entries = this.#configIndex === null;
     while (this.raft.hasReady()) {
       const ready = this.raft.ready();
-      if (ready.soft !== null) this.#officeChanged = true;
+      if (ready.soft !== null) this.#isNews = true;
       if (isEmpty(ready)) break;
       entries ||= ready.entries.length > 0 || ready.snapshot !== null;
       this.#give(ready);
@@ -418,12 +425,14 @@ export class NodeCore implements Host {
   #applyOne(entry: Entry<Proposal>): void {
     invariant(entry.index === this.#state.index + 1, `entry ${entry.index} was handed out after ${this.#state.index}`);
     if (entry.kind !== "data") {
+      this.#isNews = true;
       this.#state = applyEmpty(this.#state, entry.index);
       this.#noteForPlanner(entry, null);
       this.#proposals.applied(entry.index, entry.term, null);
       return;
     }
     const proposal = entry.data;
+    this.#isNews ||= proposal.command.kind !== "attribute.set";
     const before = this.#state;
     const { state, result } = apply(before, entry.index, proposal);
     if (state.clockMs !== this.#state.clockMs) this.#clockChangedMs = this.nowMs;
@@ -443,6 +452,7 @@ export class NodeCore implements Host {
     if (this.#installing === null || this.#installing.index !== last.index) return;
     invariant(state.index === last.index, `the snapshot at ${last.index} holds the state at ${state.index}`);
     this.#installing = null;
+    this.#isNews = true;
     this.#state = state;
     this.#proposals.jumped();
     this.#clockChangedMs = this.nowMs;
@@ -468,7 +478,7 @@ export class NodeCore implements Host {
 }
 
 /** Events that come many times a second and seldom matter to the duties. */
-const FREQUENT: ReadonlySet<NodeEvent["kind"]> = new Set<NodeEvent["kind"]>(["message", "tick", "stored"]);
+const FREQUENT: ReadonlySet<NodeEvent["kind"]> = new Set<NodeEvent["kind"]>(["message", "tick", "stored", "request"]);
 
 function isEmpty(ready: Ready<Proposal>): boolean {
   return (
