@@ -80,7 +80,7 @@ function orderOnRemote(planner: Planner, action: Action, node: PolicyNode, conne
 function orderOther(planner: Planner, action: Action, node: PolicyNode, connection: Resource, state: ConnectionState): void {
   const connectionStart = { resource: connection, key: "start_0" } as const;
   if (action.intervalMs > 0 && action.task !== "cancel") {
-    planner.addRelation(connectionStart, action, gate | push);
+    if (!isCancelled(planner, action)) planner.addRelation(connectionStart, action, gate | push);
     return;
   }
   if (action.task === "monitor" && state === "failed") {
@@ -92,6 +92,11 @@ function orderOther(planner: Planner, action: Action, node: PolicyNode, connecti
     return;
   }
   planner.addRelation(connectionStart, action, gate);
+}
+
+/** A recurring operation that is known to run and wanted no more: a new connection does not bring it back. */
+function isCancelled(planner: Planner, { resource, node, task, intervalMs }: Action): boolean {
+  return resource !== null && intervalMs > 0 && planner.first(resource, `cancel_${task}_${intervalMs}`, node) !== null;
 }
 
 function orderOnGuest(planner: Planner, action: Action, node: PolicyNode, connection: Resource): void {
@@ -115,6 +120,6 @@ function orderOnGuest(planner: Planner, action: Action, node: PolicyNode, connec
       // It comes before a change of role that waits for the connection, or goes with the stop: nothing to add.
       return;
     default:
-      planner.addRelation(connectionStart, action, action.intervalMs > 0 ? gate | push : gate);
+      if (!isCancelled(planner, action)) planner.addRelation(connectionStart, action, action.intervalMs > 0 ? gate | push : gate);
   }
 }
