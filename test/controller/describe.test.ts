@@ -44,3 +44,26 @@ test("a member that is a quorum by itself is warned about", () => {
   first.request("cluster.votes", { node: "n2", votes: 3 });
   assert.deepEqual(alone(), ["n2 alone has more than half of the votes: without it there is no quorum, whoever else is there"]);
 });
+
+test("a guardian that does not tell the end of an action is warned about", () => {
+  const agents = (_node: string, action: { readonly operation: string }) =>
+    action.operation === "monitor" ? { outcome: exited(7), tookMs: 5 } : null;
+  const cluster = MiniCluster.formed({ schedule: schedulePlan, agents }, ["n1", "n2", "n3"]);
+  const first = cluster.nodes.get("n1")!;
+  const late = (): readonly string[] =>
+    (first.request("status", {}) as { readonly warnings: readonly string[] }).warnings.filter((line) =>
+      line.includes("guardian has not told"),
+    );
+  const op = element("operations", {}, [element("op", { id: "o", name: "start", interval: "0", timeout: "5s" })]);
+  const web = element("primitive", { id: "web", class: "ocf", provider: "quorate", type: "web" }, [op]);
+  first.request("config.commit", { edits: [{ section: "resources", id: "web", before: null, after: web }] });
+  cluster.until("the start was asked", 10_000, () => cluster.ran.some((ran) => ran.action.operation === "start"));
+  cluster.run(20_000);
+  assert.deepEqual(late(), [], "it may wait for its turn");
+  cluster.run(10_000);
+  const [line = ""] = late();
+  assert.match(
+    line,
+    /^node n\d: its guardian has not told the end of the start of web that was asked (2[5-9]|3\d) s ago; does quorate-guardian/,
+  );
+});

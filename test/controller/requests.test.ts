@@ -294,3 +294,35 @@ describe("group commit (RAFT.md §2 feature 14)", () => {
     assert.equal(follower.core.state.index, committed);
   });
 });
+
+test("what could be kept and never be shown again is refused at the door, with its place", () => {
+  const { leader } = formed();
+  const before = leader.core.state.epoch;
+  const edits = (after: unknown) => ({ edits: [{ section: "crm_config", id: "s", before: null, after }] });
+  const refused: readonly (readonly [method: string, params: unknown, message: RegExp])[] = [
+    ["node.attribute", { node: "n1", name: "a\u0000b", value: "1", lifetime: "forever" }, /^parameter name must be without U\+0000/],
+    ["node.attribute", { node: "n1", name: "a", value: "\ud800", lifetime: "forever" }, /^parameter value must be without U\+D800/],
+    ["config.commit", edits({ name: "a<b", attributes: { id: "s" } }), /edits\[0\]\.after\.name must be the name of an element/],
+    ["config.commit", edits({ name: "a", attributes: { id: "s", "x y": "1" } }), /edits\[0\]\.after\.attributes must be without "x y"/],
+    ["config.commit", edits({ name: "a", attributes: { id: "s", x: "\u0001" } }), /attributes\.x must be without U\+0001/],
+    ["config.commit", edits({ name: "a", attributes: { id: "s" }, text: "\uffff" }), /\.text must be without U\+FFFF/],
+  ];
+  for (const [method, params, message] of refused) {
+    const answer = leader.request(method, params);
+    assert.equal(codeOf(answer), "BAD_REQUEST", JSON.stringify(answer));
+    assert.match((answer as Refused).error?.message ?? "", message);
+  }
+  assert.equal(leader.core.state.epoch, before);
+  accepted(leader.request("config.commit", edits(set("tab\tand \u{1f600}"))));
+});
+
+test("a planned absence of a daemon has an end", () => {
+  const { leader } = formed();
+  for (const seconds of [0, -1, 601, 1e9]) {
+    assert.match(
+      (leader.request("node.detach", { node: "n1", seconds }) as Refused).error?.message ?? "",
+      /^parameter seconds must be from 1 to 600$/,
+    );
+  }
+  accepted(leader.request("node.detach", { node: "n1", seconds: 600 }));
+});

@@ -53,3 +53,4 @@ export { applyEdits, EDITS_MAX, EDITS_STAGED_MAX, propertyOf, renderConfiguratio
 export { decodeSnapshot, encodeSnapshot, SNAPSHOT_VERSION, type SnapshotData, snapshotPieces } from "./snapshot.ts";
 export * from "./state.ts";
 export { upgradeCib } from "./upgrade.ts";
+export { isXmlName, unwritableCharacter } from "./xml-characters.ts";

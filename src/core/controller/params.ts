@@ -1,4 +1,12 @@
-import { type ConfigurationEdit, type Element, type ProposalOrigin, SECTIONS } from "../cib/index.ts";
+import {
+  COMMENT,
+  type ConfigurationEdit,
+  type Element,
+  isXmlName,
+  type ProposalOrigin,
+  SECTIONS,
+  unwritableCharacter,
+} from "../cib/index.ts";
 
 /** A refusal of a request; the shell turns it into an API error. */
 export class RequestError extends Error {
@@ -27,14 +35,14 @@ export class Params {
   text(name: string): string {
     const value = this.#own(name);
     if (typeof value !== "string" || value === "") throw bad(name, "a text");
-    return value;
+    return writable(value, name);
   }
 
   optionalText(name: string): string | null {
     const value = this.#own(name);
     if (value === undefined || value === null) return null;
     if (typeof value !== "string") throw bad(name, "a text");
-    return value;
+    return writable(value, name);
   }
 
   /** A whole number, 0 or more. */
@@ -103,6 +111,13 @@ function bad(name: string, wanted: string): RequestError {
   return new RequestError("BAD_REQUEST", `parameter ${name} must be ${wanted}`);
 }
 
+/** What XML cannot hold is refused at the door: in the state it could never be shown, saved or loaded again. */
+function writable(text: string, name: string): string {
+  const found = unwritableCharacter(text);
+  if (found !== null) throw bad(name, `without ${found}, which cannot stand in a configuration`);
+  return text;
+}
+
 function readEdit(value: unknown, where: string): ConfigurationEdit {
   if (typeof value !== "object" || value === null) throw bad(where, "an edit");
   const edit = value as Readonly<Record<string, unknown>>;
@@ -123,15 +138,16 @@ function readElement(value: unknown, where: string, depth: number): Element {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw bad(where, "an element");
   const plain = value as Readonly<Record<string, unknown>>;
   const { name, attributes, children, text } = plain;
-  if (typeof name !== "string" || name === "") throw bad(`${where}.name`, "a text");
+  if (typeof name !== "string" || !(name === COMMENT || isXmlName(name))) throw bad(`${where}.name`, "the name of an element");
   const clean: Record<string, string> = {};
   for (const [key, entry] of Object.entries((attributes ?? {}) as Readonly<Record<string, unknown>>)) {
     if (typeof entry !== "string") throw bad(`${where}.attributes.${key}`, "a text");
-    clean[key] = entry;
+    if (!isXmlName(key)) throw bad(`${where}.attributes`, `without ${JSON.stringify(key)}, which is no name`);
+    clean[key] = writable(entry, `${where}.attributes.${key}`);
   }
   const list = children ?? [];
   if (!Array.isArray(list)) throw bad(`${where}.children`, "a list");
   const inner = list.map((child, at) => readElement(child, `${where}.children[${at}]`, depth + 1));
   const element: Element = { name, attributes: clean, children: inner };
-  return typeof text === "string" ? { ...element, text } : element;
+  return typeof text === "string" ? { ...element, text: writable(text, `${where}.text`) } : element;
 }

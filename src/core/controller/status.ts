@@ -14,6 +14,8 @@ import { deadMemberWarning } from "./dead-members.ts";
 import { type Host, stampMs } from "./host.ts";
 import type { Leader } from "./leader.ts";
 
+/** An action may wait this long for its turn at the guardian on top of its own timeout, milliseconds. */
+const OVERDUE_MS = 20_000;
 /** A member whose wall clock differs by more is reported (RAFT.md §7), milliseconds. */
 const CLOCK_WARN_MS = 1_000;
 /** Names in one warning. */
@@ -165,6 +167,7 @@ function warningsOf(host: Host, quorate: boolean): readonly string[] {
       warnings.push(`node ${node.name}: its clock is ${Math.abs(difference)} ms ${way} the cluster's`);
     }
   }
+  warnings.push(...overdue(host));
   const alone = majorityAlone(host);
   if (alone !== null) warnings.push(`${alone} alone has more than half of the votes: without it there is no quorum, whoever else is there`);
   const dead = deadMemberWarning(host);
@@ -181,6 +184,25 @@ function warningsOf(host: Host, quorate: boolean): readonly string[] {
     }
   }
   return warnings;
+}
+
+/**
+ * Nodes that owe the end of an action for much longer than it may take: their guardian hangs or is not there. Nothing is
+ * decided about such a node while its daemon speaks, so a person has to be told.
+ */
+function overdue(host: Host): readonly string[] {
+  const { state } = host;
+  const owed = new Map<string, { readonly what: string; readonly sinceMs: number }>();
+  for (const intent of state.intents.values()) {
+    const sinceMs = stampMs(host) - intent.committedAtMs;
+    const isLate = sinceMs > intent.action.timeoutMs + OVERDUE_MS && state.nodes.get(intent.node)?.membership === "online";
+    if (isLate && sinceMs > (owed.get(intent.node)?.sinceMs ?? 0))
+      owed.set(intent.node, { what: `${intent.task} of ${intent.resource}`, sinceMs });
+  }
+  return [...owed].map(
+    ([node, { what, sinceMs }]) =>
+      `node ${node}: its guardian has not told the end of the ${what} that was asked ${Math.round(sinceMs / 1000)} s ago; does quorate-guardian run and answer there?`,
+  );
 }
 
 function holdOf(leader: Leader): readonly string[] {

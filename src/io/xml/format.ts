@@ -1,4 +1,4 @@
-import { attributeOf, COMMENT, type Element } from "../../core/cib/index.ts";
+import { attributeOf, COMMENT, type Element, isXmlName, unwritableCharacter } from "../../core/cib/index.ts";
 import { XmlError } from "./parse.ts";
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -10,11 +10,6 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\r": "&#13;",
   "\t": "&#9;",
 };
-
-/** XML 1.0, production 5 (Name), without the colon that only namespaces use. */
-const NAME = /^[\p{L}_][\p{L}\p{N}\p{M}._:-]*$/u;
-/** XML 1.0, production 2 (Char), turned round: what no document may hold, not even escaped. Lone surrogates are no characters. */
-const UNWRITABLE = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u;
 
 /**
  * Writes an element tree as XML text, two blanks a level, one element a line, ending in a newline. Two dashes in a comment
@@ -52,15 +47,14 @@ function unwritable(message: string): XmlError {
 }
 
 function requireName(name: string): string {
-  if (!NAME.test(name)) throw unwritable(`${JSON.stringify(name)} cannot be a name in XML`);
+  if (!isXmlName(name)) throw unwritable(`${JSON.stringify(name)} cannot be a name in XML`);
   return name;
 }
 
 function requireCharacters(text: string): string {
-  const found = UNWRITABLE.exec(text);
+  const found = unwritableCharacter(text);
   if (found === null) return text;
-  const code = (found[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
-  throw unwritable(`the character U+${code} cannot stand in XML: ${JSON.stringify(text.slice(0, 80))}`);
+  throw unwritable(`the character ${found} cannot stand in XML: ${JSON.stringify(text.slice(0, 80))}`);
 }
 
 /** A blank goes between dashes in a row, and after one at the end. */
