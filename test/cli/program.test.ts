@@ -87,6 +87,14 @@ describe("the program", () => {
     assert.equal(run(["--cib-file", file, ...line], "", { QUORATE_AGENT_CHECKS: "off" }).code, 0);
   });
 
+  test("text that never ends is not read to its end; an input that is no configuration says why", () => {
+    writeFileSync(file, CIB);
+    const endless = run(["--cib-file", file, "configure", "load", "update", "/dev/zero"]);
+    assert.deepEqual([endless.code, endless.err], [1, "ERROR: /dev/zero is larger than 67108864 bytes\n"]);
+    const piped = run(["--cib-file", file, "configure", "load", "xml", "update", "-"], "<cib/>");
+    assert.deepEqual([piped.code, piped.err], [1, "ERROR: the <cib> holds no <configuration>\n"]);
+  });
+
   test("a missing -f file is 2; a bad -D is 1", () => {
     assert.equal(run(["-f", join(directory, "nothing")]).code, 2);
     assert.equal(run(["-D", "pink", "status"]).code, 1);

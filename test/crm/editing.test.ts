@@ -200,6 +200,15 @@ const CATALOG: AgentCatalog = {
 
 const FINDINGS: readonly (readonly [name: string, lines: readonly string[], expected: readonly string[]])[] = [
   ["an unknown agent", ["primitive a Missing"], ["error UNKNOWN_AGENT a"]],
+  ["an agent's name that leads elsewhere", ["primitive a ocf:../../tmp:evil"], ["error UNKNOWN_AGENT a"]],
+  ["a type that leads elsewhere", ["primitive a lsb:../../bin/sh"], ["error UNKNOWN_AGENT a"]],
+  ["a unit that is none", ["primitive a 'systemd:a;b'"], ["error UNKNOWN_AGENT a"]],
+  ["a unit with an escape", ["primitive a 'systemd:a\\\\x2db@1' params ip=1"], []],
+  [
+    "an id that is too long for the files of agents",
+    [`primitive ${"a".repeat(201)} systemd:x params ip=1`],
+    [`error BAD_VALUE ${"a".repeat(20)}...`],
+  ],
   ["a missing parameter", ["primitive a X"], ["error MISSING_PARAMETER a"]],
   ["an unknown parameter", ["primitive a X params ip=1 nik=2"], ["error UNKNOWN_PARAMETER a"]],
   ["an unknown operation", ["primitive a X params ip=1 op frob interval=10s"], ["error UNKNOWN_OPERATION a"]],

@@ -1,11 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommandError } from "./level.ts";
 
 /** Text that is loaded may be this large (bytes). */
 const TEXT_MAX_BYTES = 64 * 1024 * 1024;
+const READ_BYTES = 256 * 1024;
+/** Pause before standard input that has nothing yet is read again (milliseconds). */
+const AGAIN_MS = 10;
 /** A filter has this long (milliseconds). */
 const FILTER_TIMEOUT_MS = 60_000;
 const FETCH_TIMEOUT_MS = 30_000;
@@ -20,12 +23,44 @@ export async function readSource(source: string): Promise<string> {
     return answer.text();
   }
   try {
-    const bytes = readFileSync(source === "-" ? 0 : source);
+    // A device or a pipe may never end, so it is not read to its end.
+    const bytes = readAtMost(source === "-" ? 0 : source, TEXT_MAX_BYTES + 1);
     if (bytes.length > TEXT_MAX_BYTES) throw new CommandError(`${source} is larger than ${TEXT_MAX_BYTES} bytes`);
     return bytes.toString("utf8");
   } catch (error) {
     if (error instanceof CommandError) throw error;
     throw new CommandError(`cannot read ${source}: ${reason(error)}`);
+  }
+}
+
+function readAtMost(source: string | number, limitBytes: number): Buffer {
+  const file = typeof source === "number" ? source : openSync(source, "r");
+  const parts: Buffer[] = [];
+  let size = 0;
+  try {
+    for (;;) {
+      const part = Buffer.alloc(Math.min(READ_BYTES, limitBytes - size));
+      const count = part.length === 0 ? 0 : readOnce(file, part);
+      if (count === 0) return Buffer.concat(parts);
+      parts.push(part.subarray(0, count));
+      size += count;
+    }
+  } finally {
+    if (typeof source !== "number") closeSync(file);
+  }
+}
+
+function readOnce(file: number, into: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(file, into);
+    } catch (error) {
+      // Standard input that others have made non-blocking, and a terminal's end, say so by an error.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EOF") return 0;
+      if (code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, AGAIN_MS);
+    }
   }
 }
 

@@ -14,6 +14,29 @@ const FILLED_IN_FOR_FENCING: ReadonlySet<string> = new Set(["action", "plug", "p
 /** Operations of a fencing device that the cluster carries out itself, without its agent. */
 const DEVICE_OPERATIONS: ReadonlySet<string> = new Set(["start", "stop", "monitor"]);
 
+/** Agents name their files after the resource, with what they put before and behind; a file's name has 255 bytes (limits.h). */
+const RESOURCE_ID_MAX = 200;
+/** What can be the name of a program in the agents' directories, as the guardian has it: no separators, no leading dot. */
+const AGENT_NAME = /^[A-Za-z0-9][A-Za-z0-9_.+@:-]*$/;
+/** systemd.unit(5): escapes begin with a backslash. */
+const UNIT_NAME = /^[A-Za-z0-9:_.@\\-]+$/;
+
+function isPossible({ class: agentClass, provider, type }: AgentName): boolean {
+  if (agentClass === "systemd" || agentClass === "service") return UNIT_NAME.test(type);
+  // Plug-ins of the older fencing daemon are written so; whether one is here is another question.
+  if (agentClass === "stonith") return AGENT_NAME.test(type.replace(/^external\//, ""));
+  return AGENT_NAME.test(type) && (provider === null || AGENT_NAME.test(provider));
+}
+
+function impossibleAgent(object: string, agent: AgentName): Finding {
+  return { severity: "error", code: "UNKNOWN_AGENT", object, message: `no agent can be called ${formatAgent(agent)}` };
+}
+
+function longId(id: string): Finding {
+  const message = `the id has ${id.length} characters; agents name their files after it, so it may have ${RESOURCE_ID_MAX}`;
+  return { severity: "error", code: "BAD_VALUE", object: `${id.slice(0, 20)}...`, message };
+}
+
 /** Holds every primitive and template against what its agent says of itself; what a template leaves out its users may say. */
 export function checkAgents(objects: readonly CrmObject[], agents: AgentCatalog): Finding[] {
   const findings: Finding[] = [];
@@ -23,7 +46,12 @@ export function checkAgents(objects: readonly CrmObject[], agents: AgentCatalog)
     if (object.type !== "primitive" && object.type !== "rsc_template") continue;
     const template = templates.get(attributeOf(object.element, "template") ?? "");
     const agent = agentOf(template ?? object.element);
+    if (object.id.length > RESOURCE_ID_MAX) findings.push(longId(object.id));
     if (agent === null) continue;
+    if (!isPossible(agent)) {
+      findings.push(impossibleAgent(object.id, agent));
+      continue;
+    }
     const answer = agents.describe(agent);
     if (answer.kind === "missing") findings.push(missingAgent(object.id, agent));
     if (answer.kind === "found" && object.type === "primitive") unique.add(object, template ?? null, agent, answer.metadata);

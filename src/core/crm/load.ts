@@ -350,6 +350,7 @@ export function configurationIn(root: Element): Element {
   if (root.name === "cib") {
     const found = childOf(root, "configuration");
     if (found !== undefined) return found;
+    throw new CrmError("CRM_XML", "the <cib> holds no <configuration>");
   }
   if ((SECTIONS as readonly string[]).includes(root.name)) return element("configuration", {}, [root]);
   throw new CrmError("CRM_XML", `expected <cib> or <configuration>, not <${root.name}>`);
