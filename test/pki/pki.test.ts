@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -125,6 +125,35 @@ test("a token pins the authority, survives copying, and shows typing errors", as
   for (const wrong of ["", "q1.", "q2.abc", text.slice(0, -1), `${text}x`, "q1.$$$"])
     assert.equal(parseToken(wrong).kind, "malformed", wrong);
   assert.equal(hash.includes(token.secret), false);
+});
+
+test("a damaged identity is refused with the name of the file", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "quorate-pki-"));
+  try {
+    const { identity } = await makeIdentity();
+    const foreign = await makeIdentity();
+    const other = foreign.identity.authorityKeyPem;
+    assert.ok(other !== null);
+    const certificate = "-----BEGIN CERTIFICATE-----\nxxxx\n-----END CERTIFICATE-----\n";
+    const damage: readonly (readonly [file: string, bytes: string])[] = [
+      ...["node.key", "ca.crt"].flatMap((file) => ["", "-----BEGIN", certificate].map((bytes) => [file, bytes] as const)),
+      ...["", "-----BEGIN", other].map((bytes) => ["ca.key", bytes] as const),
+    ];
+    for (const [file, bytes] of damage) {
+      await saveIdentity(directory, identity);
+      await writeFile(join(directory, file), bytes);
+      await assert.rejects(loadIdentity(directory), (error: PkiError) => {
+        assert.equal(error.detail.code, "PKI_MISMATCH", `${file}: ${error}`);
+        assert.ok(error.message.includes(join(directory, file)), `${file}: ${error.message}`);
+        return true;
+      });
+    }
+    await saveIdentity(directory, identity);
+    await rm(join(directory, "ca.crt"));
+    await assert.rejects(loadIdentity(directory), { detail: { code: "PKI_MISSING", path: join(directory, "ca.crt") } });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 });
 
 test("names in certificates: one URI of ours, nothing else counts", () => {

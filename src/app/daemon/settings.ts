@@ -67,8 +67,7 @@ function readNames(file: Fields) {
 
 /** Reads `DIR/quorated.json` (absent: defaults); the command line wins. Throws `DAEMON_BAD_SETTINGS` naming what is wrong. */
 export function readSettings(line: CommandLine): DaemonSettings {
-  mkdirSync(line.directory, { recursive: true, mode: 0o700 });
-  const directory = realpathSync(line.directory);
+  const directory = madeDirectory(line.directory);
   const file = readFile(join(directory, "quorated.json"));
   const listen = (line.listen.length > 0 ? line.listen : (file.listen ?? [`0.0.0.0:${DEFAULT_PORT}`])).map(parseAddress);
   const node = line.node ?? file.node ?? hostname().split(".")[0] ?? "node";
@@ -87,6 +86,16 @@ export function readSettings(line: CommandLine): DaemonSettings {
     snapshotLogBytes: file.snapshotLogBytes ?? SNAPSHOT_LOG_BYTES,
     timing: { nodeLossMs: file.nodeLossMs ?? 800, tselfMs, leaseMs: 1_000 },
   };
+}
+
+function madeDirectory(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return realpathSync(path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new QuorateError(`${path} is no directory that can be made or used: ${reason}`, { code: "DAEMON_BAD_SETTINGS" }, cause);
+  }
 }
 
 function readFile(path: string): File {

@@ -10,16 +10,28 @@ Runs every agent action of this node, keeps their results, and stops all resourc
 prove contact with the cluster any more. Settings: DIR/guardian.json (see src/app/guardian/README.md).
 `;
 
+/** Exit code of sysexits(3) for a wrong command line. */
+const EX_USAGE = 64;
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        dir: { type: "string" },
+        node: { type: "string" },
+        "self-fence": { type: "string" },
+        "log-level": { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    }).values;
+  } catch (error) {
+    process.stderr.write(`quorate-guardian: ${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    return process.exit(EX_USAGE);
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      dir: { type: "string" },
-      node: { type: "string" },
-      "self-fence": { type: "string" },
-      "log-level": { type: "string" },
-      help: { type: "boolean", short: "h" },
-    },
-  });
+  const values = readArguments();
   if (values.help === true || values.dir === undefined) {
     process.stdout.write(USAGE);
     process.exitCode = values.help === true ? 0 : 2;

@@ -42,29 +42,58 @@ async function writeWhole(directory: string, name: string, text: string, mode: n
   }
 }
 
-/** Reads an identity back; null when there is none. Throws `PKI_KEY_EXPOSED` or `PKI_MISMATCH`. */
+/** Reads an identity back; null when there is none. Throws `PKI_KEY_EXPOSED`, `PKI_MISSING` or `PKI_MISMATCH`, with the file. */
 export async function loadIdentity(directory: string): Promise<NodeIdentity | null> {
-  const bundle = await readKey(join(directory, FILES.key));
+  const path = (name: string): string => join(directory, name);
+  const keyPath = path(FILES.key);
+  const bundle = await readKey(keyPath);
   if (bundle === null) return null;
-  const authorityPem = await readText(join(directory, FILES.authority));
+  const authorityPath = path(FILES.authority);
+  const authorityPem = await readText(authorityPath);
   if (authorityPem === null)
-    throw new PkiError("the cluster's certificate is missing", { code: "PKI_MISSING", path: join(directory, FILES.authority) });
+    throw new PkiError(`the cluster's certificate ${authorityPath} is missing; every member holds the same`, {
+      code: "PKI_MISSING",
+      path: authorityPath,
+    });
   const at = bundle.indexOf("-----BEGIN CERTIFICATE-----");
-  if (at === -1) throw new PkiError("the key file holds no certificate", { code: "PKI_MISMATCH", path: join(directory, FILES.key) });
+  if (at === -1) throw mismatch(keyPath, "holds no certificate behind the key");
   const privateKeyPem = bundle.slice(0, at);
   const certificatePem = bundle.slice(at);
-  const { name, notBeforeMs } = readCertificate(certificatePem);
-  if (name === null || name.kind !== "member")
-    throw new PkiError("the certificate names no member", { code: "PKI_MISMATCH", path: directory });
-  if (!new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(privateKeyPem))) {
-    throw new PkiError("certificate and key do not belong together", { code: "PKI_MISMATCH", path: directory });
-  }
+  const { name, notBeforeMs } = understood(keyPath, "holds something that is no certificate", () => readCertificate(certificatePem));
+  if (name === null || name.kind !== "member") throw mismatch(keyPath, "holds a certificate that names no member");
+  if (!belongTogether(certificatePem, privateKeyPem)) throw mismatch(keyPath, "holds a certificate and a key that do not belong together");
   // Whether it has expired is for the daemon to say, which can ask for a new one: only who signed it counts here.
-  if (!isIssuedBy(certificatePem, authorityPem, notBeforeMs)) {
-    throw new PkiError("the certificate was not signed by this cluster's authority", { code: "PKI_MISMATCH", path: directory });
-  }
-  const authorityKeyPem = await readKey(join(directory, FILES.authorityKey));
+  const isOurs = understood(authorityPath, "holds something that is no certificate", () =>
+    isIssuedBy(certificatePem, authorityPem, notBeforeMs),
+  );
+  if (!isOurs) throw mismatch(keyPath, `holds a certificate that the authority in ${authorityPath} has not signed`);
+  const authorityKeyPem = await readKey(path(FILES.authorityKey));
+  // Found out now, and not when the next node wants to join or the certificate is to be renewed.
+  if (authorityKeyPem !== null && !belongTogether(authorityPem, authorityKeyPem))
+    throw mismatch(path(FILES.authorityKey), `is not the key of ${authorityPath}; every member that votes holds the same`);
   return { cluster: name.cluster, member: name.member, certificatePem, privateKeyPem, authorityPem, authorityKeyPem };
+}
+
+function mismatch(path: string, what: string, cause?: unknown): PkiError {
+  return new PkiError(`${path} ${what}`, { code: "PKI_MISMATCH", path }, cause);
+}
+
+/** What the libraries say of damaged bytes names no file. */
+function understood<T>(path: string, what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw mismatch(path, what, cause);
+  }
+}
+
+function belongTogether(certificatePem: string, keyPem: string): boolean {
+  try {
+    return new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(keyPem));
+  } catch {
+    // Bytes that are no key, or no certificate, belong to nothing.
+    return false;
+  }
 }
 
 async function readText(path: string): Promise<string | null> {
