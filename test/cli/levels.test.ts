@@ -6,6 +6,7 @@ import type { CliOptions } from "../../src/app/cli/level.ts";
 import { rootLevel } from "../../src/app/cli/root.ts";
 import { Shell } from "../../src/app/cli/shell.ts";
 import { attributeOf, childOf, type Element, idOf } from "../../src/core/cib/index.ts";
+import { fault } from "../../src/io/api/index.ts";
 import { FakeDaemon, sampleConfiguration } from "./fake-daemon.ts";
 import { TestTerminal } from "./test-terminal.ts";
 
@@ -155,6 +156,19 @@ describe("levels over the API", () => {
     const { ok, said } = await run("resource restart fs");
     assert.equal(ok, false);
     assert.match(said[0] ?? "", /fs is stopped/);
+  });
+
+  test("refusals of the cluster level name the option, the node, and what would be right", async () => {
+    const token = await run("cluster token --ttl 8d");
+    assert.deepEqual([token.ok, token.said], [false, ["ERROR: --ttl must be from 1s to 7d, not 8d"]]);
+    daemon.answers.set("node.shutdown", () => {
+      throw fault("NO_LEADER", "there is no leader now");
+    });
+    const stop = await run("cluster stop n1 n2");
+    assert.deepEqual(stop.said, ["ERROR: n1: there is no leader now", "ERROR: n2: there is no leader now"]);
+    daemon.answers.set("status", () => ({ quorate: true, nodes: [{ name: "n2", state: "never" }], warnings: [] }));
+    assert.deepEqual((await run("cluster health")).out, ["n2 has not been seen yet: do quorated and quorate-guardian run there?"]);
+    for (const method of ["node.shutdown", "status"]) daemon.answers.delete(method);
   });
 
   test("move makes cli-prefer, ban cli-ban, clear drops both", async () => {

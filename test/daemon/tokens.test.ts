@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { ApiFault } from "../../src/io/api/index.ts";
-import { formatToken, parseToken } from "../../src/io/pki/index.ts";
-import { LiveCluster, type LiveNode, pause } from "./live-cluster.ts";
+import { createRequest, formatToken, parseToken, tokenHash } from "../../src/io/pki/index.ts";
+import { requestMember } from "../../src/io/transport/index.ts";
+import { checkoutRoot, LiveCluster, type LiveNode, pause } from "./live-cluster.ts";
 import { commit, dummy, ledgerOf, put } from "./live-support.ts";
 
 describe("join tokens that are not good, at a running cluster", { concurrency: false, timeout: 120_000 }, () => {
@@ -37,6 +39,18 @@ describe("join tokens that are not good, at a running cluster", { concurrency: f
 
   const joins = (node: LiveNode, text: string): Promise<unknown> =>
     cluster.request(node, "cluster.join", { address: `127.0.0.1:${first.port}`, token: text });
+
+  /** Joins by the command, which gets its token on standard input; by then nothing of its arguments is to be seen. */
+  async function joinsUnseen(node: LiveNode, text: string): Promise<void> {
+    const program = join(checkoutRoot(), "dist", "src", "app", "cli", "main.js");
+    const words = [program, "--socket", node.socketPath, "cluster", "join", `127.0.0.1:${first.port}`, "--token", "-"];
+    const child = spawn(process.execPath, words, { stdio: ["pipe", "ignore", "inherit"] });
+    const shown = (): string => readFileSync(`/proc/${child.pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+    await cluster.until("the arguments are hidden", 20_000, async () => shown() === "quorate");
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.stdin.end(`${text}\n`);
+    assert.equal(await ended, 0);
+  }
 
   /** Refused at the door with this code, said in the member's log; nothing of the cluster has moved. */
   async function isRefused(node: LiveNode, text: string, code: string): Promise<void> {
@@ -75,9 +89,9 @@ describe("join tokens that are not good, at a running cluster", { concurrency: f
     await isRefused(stranger("n4"), wrong, "TOKEN_UNKNOWN");
   });
 
-  test("a token that has been used", async () => {
+  test("a token that has been used; who lists processes does not see how it was used", async () => {
     const { text } = await token();
-    await joins(strangers[0]!, text);
+    await joinsUnseen(strangers[0]!, text);
     await cluster.until("n4 is online", 30_000, async () =>
       (await cluster.status(first)).nodes.some((node) => node.name === "n4" && node.state === "online"),
     );
@@ -89,5 +103,37 @@ describe("join tokens that are not good, at a running cluster", { concurrency: f
     const { text, expiresMs } = await token(1);
     while (Date.now() <= expiresMs) await pause(expiresMs - Date.now() + 1);
     await isRefused(strangers[1]!, text, "TOKEN_EXPIRED");
+  });
+
+  test("a clock that a certificate would not be valid by: refused before the token is used up", async () => {
+    const { text } = await token();
+    const parsed = parseToken(text);
+    assert.ok(parsed.kind === "token");
+    const { requestPem } = await createRequest("n9");
+    const ask = (aheadMs: number): Promise<{ readonly body: unknown }> =>
+      requestMember({
+        address: `127.0.0.1:${first.port}`,
+        trust: { kind: "pin", ...parsed.token },
+        path: "/join",
+        body: {
+          tokenHash: tokenHash(parsed.token),
+          secret: parsed.token.secret,
+          node: "n9",
+          memberId: 99,
+          addresses: ["127.0.0.1:1"],
+          requestPem,
+          clockMs: Date.now() + aheadMs,
+        },
+      });
+    for (const [aheadMs, way] of [
+      [-2 * 3_600_000, "120 minutes behind"],
+      [2 * 3_600_000, "120 minutes ahead of"],
+    ] as const) {
+      const refusal = (await ask(aheadMs)).body as { readonly code: string; readonly message: string };
+      assert.equal(refusal.code, "JOIN_REFUSED");
+      assert.match(refusal.message, new RegExp(`^the clock of n9 is ${way} this member's: .* join with the same token$`));
+    }
+    // The token still opens the door. Its holder has no links here, so it is on its way and never votes.
+    assert.match(JSON.stringify((await ask(0)).body), /"certificatePem":/);
   });
 });

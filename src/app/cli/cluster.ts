@@ -2,6 +2,7 @@ import { compareText } from "../../core/base/index.ts";
 import { durationMs, expectWords, integerOf, parseArguments } from "./arguments.ts";
 import { recoveryCommands } from "./cluster-recovery.ts";
 import { serviceCommands, untilQuorate } from "./cluster-service.ts";
+import { readSource } from "./configure-host.ts";
 import { waitIdle } from "./context.ts";
 import { type CliContext, type Command, CommandError, type Level } from "./level.ts";
 import { completeNodes, localNode } from "./names.ts";
@@ -12,6 +13,9 @@ import { alignColumns, formatMs } from "./text.ts";
 const CHANGE_TIMEOUT_MS = 70_000;
 /** Milliseconds `cluster join` may take: the newcomer catches up before it votes. */
 const JOIN_TIMEOUT_MS = 120_000;
+
+/** Longest life of a join token, seconds. */
+const TOKEN_LIFE_MAX_S = 7 * 86_400;
 
 const init: Command = {
   name: "init",
@@ -38,7 +42,9 @@ const token: Command = {
     expectWords(words, 0, 0, "token [--ttl DURATION]");
     const ttl = text("ttl");
     const api = await context.api();
-    const params = ttl === undefined ? {} : { ttlSeconds: Math.ceil(durationMs(ttl, "--ttl") / 1000) };
+    const ttlSeconds = Math.ceil(durationMs(ttl ?? "1h", "--ttl") / 1000);
+    if (ttlSeconds < 1 || ttlSeconds > TOKEN_LIFE_MAX_S) throw new CommandError(`--ttl must be from 1s to 7d, not ${ttl}`);
+    const params = ttl === undefined ? {} : { ttlSeconds };
     const made = asRecord(await api.request("cluster.token", params));
     context.terminal.out(String(made["token"]));
     return true;
@@ -47,17 +53,18 @@ const token: Command = {
 
 const join: Command = {
   name: "join",
-  usage: "ADDRESS --token TOKEN [--node NODE] [--witness]",
-  help: "make this daemon a member of the cluster at ADDRESS (host:port of any member)",
+  usage: "ADDRESS --token TOKEN|- [--node NODE] [--witness]",
+  help: "make this daemon a member of the cluster at ADDRESS (host:port of any member); --token - reads it from standard input",
   run: async (args, context) => {
-    const usage = "join ADDRESS --token TOKEN [--node NODE] [--witness]";
+    const usage = "join ADDRESS --token TOKEN|- [--node NODE] [--witness]";
     const { words, text, flag } = parseArguments(args, { token: "text", node: "text", witness: "flag" }, usage);
     const witness = flag("witness");
     expectWords(words, 1, 1, usage);
     const given = text("token");
     if (given === undefined) throw new CommandError("join needs --token TOKEN; `quorate cluster token` on a member prints one");
     const api = await context.api();
-    const params = withoutUndefined({ address: words[0], token: given, node: text("node"), witness: witness ? true : undefined });
+    const token = given === "-" ? (await readSource("-")).trim() : given;
+    const params = withoutUndefined({ address: words[0], token, node: text("node"), witness: witness ? true : undefined });
     const made = asRecord(await api.request("cluster.join", params, { timeoutMs: JOIN_TIMEOUT_MS }));
     context.terminal.info(`${String(made["node"])} is a member and votes${witness ? "; as a witness it never runs a resource" : ""}`);
     return true;
@@ -211,7 +218,9 @@ const health: Command = {
     if (answer["quorate"] !== true) problems.push("no quorum");
     if (answer["policyFailure"] !== null && answer["policyFailure"] !== undefined) problems.push("the policy engine failed");
     for (const node of Array.isArray(answer["nodes"]) ? answer["nodes"].map(asRecord) : []) {
-      if (node["state"] !== "online") problems.push(`${String(node["name"])} is ${String(node["state"])}`);
+      if (node["state"] === "never")
+        problems.push(`${String(node["name"])} has not been seen yet: do quorated and quorate-guardian run there?`);
+      else if (node["state"] !== "online") problems.push(`${String(node["name"])} is ${String(node["state"])}`);
     }
     for (const warning of Array.isArray(answer["warnings"]) ? answer["warnings"] : []) problems.push(String(warning));
     for (const problem of problems) context.terminal.out(problem);
@@ -273,7 +282,7 @@ const stop: Command = {
         context.terminal.info(`${node} has left the cluster and its daemon ends; \`cluster start\` there brings it back`);
         return true;
       } catch (error) {
-        context.terminal.error(error instanceof Error ? error.message : String(error));
+        context.terminal.error(`${node}: ${error instanceof Error ? error.message : String(error)}`);
         return false;
       }
     };

@@ -9,6 +9,8 @@ import type { Asker } from "./terminal.ts";
 
 /** Lines kept between sessions. */
 const HISTORY_LINES_MAX = 1_000;
+/** A join token opens the cluster until it is used: not a word to keep. */
+const JOIN_TOKEN = /\bq1\.[\w-]{20}/;
 const CONTINUATION = "   > ";
 
 /**
@@ -118,7 +120,7 @@ async function openHistory(context: CliContext): Promise<History> {
   return {
     lines,
     add: async (line) => {
-      if (namesSecret(line, secretNames(context.preferences))) return;
+      if (JOIN_TOKEN.test(line) || namesSecret(line, secretNames(context.preferences))) return;
       await attempt(() => appendFile(path, `${line.replaceAll("\n", " ")}\n`, { mode: 0o600 }));
     },
   };

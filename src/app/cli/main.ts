@@ -192,6 +192,9 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
+// Arguments may hold a join token or an agent's password; whoever lists processes has no business with them.
+process.title = "quorate";
+
 try {
   // Setting the code instead of exiting lets what was written to a pipe arrive.
   process.exitCode = await main(process.argv.slice(2));

@@ -8,6 +8,7 @@ import { ApiFault, fault } from "../../io/api/index.ts";
 import { monotonicMs } from "../../io/executor/index.ts";
 import {
   type Authority,
+  CLOCK_ALLOWANCE_MS,
   createAuthority,
   createRequest,
   issueCertificate,
@@ -114,6 +115,8 @@ function joinRequestOf(plain: unknown) {
     addresses,
     witness: nullable(fields["witness"], (value) => flagOf(value, "witness")) ?? false,
     requestPem: textOf(fields["requestPem"], "requestPem", 16_384),
+    /** Wall clock of the asker, milliseconds since 1970; null: a version that does not tell it. */
+    clockMs: nullable(fields["clockMs"], (value) => countOf(value, "clockMs")),
   };
 }
 
@@ -182,7 +185,7 @@ export async function askToJoin(of: {
   const untilMs = monotonicMs() + JOIN_PATIENCE_MS;
   for (;;) {
     try {
-      const plain = await ask({ address, trust, path: "/join", body, timeoutMs: JOIN_TIMEOUT_MS });
+      const plain = await ask({ address, trust, path: "/join", body: { ...body, clockMs: Date.now() }, timeoutMs: JOIN_TIMEOUT_MS });
       const answer = understood(() => joinAnswerOf(plain), "join answer");
       const { cluster, certificatePem, authorityPem, authorityKeyPem } = answer;
       const identity = { cluster, member, certificatePem, privateKeyPem: request.privateKeyPem, authorityPem, authorityKeyPem };
@@ -272,6 +275,18 @@ export function serveJoin(desk: JoinDesk): (request: IncomingMessage, response: 
   };
 }
 
+/** A certificate that begins in the newcomer's future opens no link, and the newcomer would wait for one in vain. */
+function mustAgreeOnTime(ask: { readonly node: string; readonly clockMs: number | null }, nowMs: number): void {
+  const aheadMs = ask.clockMs === null ? 0 : ask.clockMs - nowMs;
+  if (Math.abs(aheadMs) < CLOCK_ALLOWANCE_MS) return;
+  const minutes = Math.round(Math.abs(aheadMs) / 60_000);
+  const way = aheadMs < 0 ? "behind" : "ahead of";
+  throw fault(
+    "JOIN_REFUSED",
+    `the clock of ${ask.node} is ${minutes} minutes ${way} this member's: set one of them right, then join with the same token`,
+  );
+}
+
 async function handleJoin(desk: JoinDesk, request: IncomingMessage): Promise<unknown> {
   const identity = desk.identity();
   if (request.method !== "POST" || request.url !== "/join") throw fault("JOIN_REFUSED", "this is not how a node joins");
@@ -283,6 +298,7 @@ async function handleJoin(desk: JoinDesk, request: IncomingMessage): Promise<unk
     throw fault("JOIN_REFUSED", "this member has no vote and may not sign; ask another one", { retryable: true });
   const member = ask.memberId;
   const nowMs = desk.wallMs();
+  mustAgreeOnTime(ask, nowMs);
   const certificatePem = await issueCertificate(
     { certificatePem: identity.authorityPem, privateKeyPem: identity.authorityKeyPem },
     {
