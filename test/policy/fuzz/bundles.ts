@@ -61,15 +61,18 @@ function constraintsOn(draw: Draw, others: readonly Element[], nodes: readonly E
   const made: Element[] = [];
   if (draw.chance(35)) {
     const node = attributeOf(draw.pick(nodes), "uname") ?? "";
-    made.push(element("rsc_location", { id: draw.id("loc"), rsc: BUNDLE, node, score: draw.score() }));
+    // 2.1.5 does not keep a container that would rather be elsewhere.
+    const score = draw.chance(70) ? "-INFINITY" : draw.score();
+    made.push(element("rsc_location", { id: draw.id("loc"), rsc: BUNDLE, node, score }));
   }
   if (others.length > 0 && draw.chance(35)) {
     const pair = draw.chance(50) ? { first: id(draw.pick(others)), then: BUNDLE } : { first: BUNDLE, then: id(draw.pick(others)) };
     made.push(element("rsc_order", { id: draw.id("ord"), ...pair, kind: draw.pick(["Mandatory", "Optional"]) }));
   }
   if (others.length > 0 && draw.chance(25)) {
-    const pair = { rsc: id(draw.pick(others)), "with-rsc": BUNDLE };
-    made.push(element("rsc_colocation", { id: draw.id("col"), ...pair, score: draw.pick(["INFINITY", "100", "-100"]) }));
+    const dependent = draw.pick(others);
+    const scores = dependent.name === "primitive" ? ["INFINITY", "100", "-100"] : ["INFINITY", "-INFINITY"];
+    made.push(element("rsc_colocation", { id: draw.id("col"), rsc: id(dependent), "with-rsc": BUNDLE, score: draw.pick(scores) }));
   }
   return made;
 }

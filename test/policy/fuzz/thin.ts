@@ -19,7 +19,7 @@ export function thinned(constraints: readonly Element[], resources: readonly Mad
   const kept = constraints.filter((constraint) => {
     if (constraint.name !== "rsc_colocation") return true;
     const added = edgesOf(constraint);
-    const unevenly = isUnevenlyShared(constraint, clones) ? 60 : 0;
+    const unevenly = isUnevenlyShared(constraint, clones) ? 75 : 0;
     if (draw.chance(Math.max(unevenly, dropPercent(constraint, edges, added, groups)))) return false;
     edges.push(...added);
     return true;
@@ -41,11 +41,15 @@ function dropPercent(constraint: Element, before: readonly Edge[], added: readon
   return all.some((edge) => all.some((other) => edge.dependent === other.dependent && edge.mandatory !== other.mandatory)) ? 60 : 0;
 }
 
-/** A positive one with a clone, or an optional one of a clone: 2.1.5 does not hand it to the instances of a clone on all nodes. */
+/**
+ * A positive one with a clone, or an optional one of a clone: 2.1.5 does not hand it to the instances of a clone on all nodes,
+ * and instances that would rather be elsewhere it does not keep.
+ */
 function isUnevenlyShared({ attributes }: Element, clones: ReadonlySet<string>): boolean {
   const { rsc = "", "with-rsc": withRsc = "", "with-rsc-role": role, score = "0" } = attributes;
-  if (score.startsWith("-") || role !== undefined) return false;
-  return clones.has(withRsc) || (clones.has(rsc) && score !== "INFINITY");
+  if (role !== undefined) return false;
+  if (clones.has(rsc) && !score.endsWith("INFINITY")) return true;
+  return clones.has(withRsc) && !score.startsWith("-");
 }
 
 /** The dependent has dependents itself, whose preferences a group does not pass on, or a finite score does not weaken. */
