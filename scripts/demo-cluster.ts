@@ -91,11 +91,17 @@ export class DemoCluster {
   }
 
   startGuardian(node: DemoNode): void {
-    this.#spawn(node, "quorate-guardian", "guardian", ["--dir", node.directory, "--node", node.name, "--self-fence", "kill"]);
+    this.#spawn(node, "quorate-guardian", "guardian", argumentsOf(node, "quorate-guardian"));
   }
 
   startDaemon(node: DemoNode, host = "127.0.0.1"): void {
-    this.#spawn(node, "quorated", "daemon", ["--dir", node.directory, "--node", node.name, "--listen", `${host}:${node.port}`]);
+    this.#spawn(node, "quorated", "daemon", argumentsOf(node, "quorated", host));
+  }
+
+  /** What a person types to start a program of the node again. */
+  startLine(node: DemoNode, program: "quorate-guardian" | "quorated"): string {
+    const log = join(node.directory, `${program}.log`);
+    return `${join(this.root, "scripts", program)} ${argumentsOf(node, program).join(" ")} >>${log} 2>&1`;
   }
 
   /** The pid of the node's daemon or guardian, or null when it does not run. */
@@ -254,6 +260,11 @@ export class DemoCluster {
     });
     return texts.join("\n");
   }
+}
+
+function argumentsOf(node: DemoNode, program: "quorate-guardian" | "quorated", host = "127.0.0.1"): readonly string[] {
+  const rest = program === "quorated" ? ["--listen", `${host}:${node.port}`] : ["--self-fence", "kill"];
+  return ["--dir", node.directory, "--node", node.name, ...rest];
 }
 
 /** The guardian's marker in the environment, or one of our programs with this directory among its arguments. */

@@ -107,6 +107,8 @@ function sayHowToTalk(cluster: DemoCluster): void {
   say(`    export QUORATE_SOCKET=${first.socketPath}`);
   say(`    ${join(cluster.root, "scripts", "quorate")} status`);
   say(`    curl ${cluster.serviceUrl}`);
+  say("What `cluster start` does where systemd runs, after `cluster stop` or a fencing of n1:");
+  for (const program of ["quorate-guardian", "quorated"] as const) say(`    ${cluster.startLine(first, program)} &`);
   say("Take it down:");
   say(`    ${join(cluster.root, "scripts", "demo.sh")} --stop ${cluster.base}`);
 }

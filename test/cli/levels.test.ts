@@ -5,7 +5,7 @@ import { findResource, textOf } from "../../src/app/cli/edits.ts";
 import type { CliOptions } from "../../src/app/cli/level.ts";
 import { rootLevel } from "../../src/app/cli/root.ts";
 import { Shell } from "../../src/app/cli/shell.ts";
-import { attributeOf, childOf, type Element, idOf } from "../../src/core/cib/index.ts";
+import { attributeOf, childOf, type Element, element, idOf } from "../../src/core/cib/index.ts";
 import { fault } from "../../src/io/api/index.ts";
 import { FakeDaemon, sampleConfiguration } from "./fake-daemon.ts";
 import { TestTerminal } from "./test-terminal.ts";
@@ -164,8 +164,25 @@ describe("levels over the API", () => {
     daemon.answers.set("node.shutdown", () => {
       throw fault("NO_LEADER", "there is no leader now");
     });
+    const cib = (): Element => element("cib", {}, [daemon.configuration, daemon.status]);
+    daemon.answers.set("status", () => ({ quorate: true, clockMs: 0, cib: cib() }));
     const stop = await run("cluster stop n1 n2");
     assert.deepEqual(stop.said, ["ERROR: n1: there is no leader now", "ERROR: n2: there is no leader now"]);
+    const ran = { operation: "start", "rc-code": "0", "op-status": "0", "call-id": "1", interval: "0" };
+    const history = element("lrm_rsc_op", { id: "web_last_0", ...ran, "transition-key": "1:1:0:x", "transition-magic": "0:0;1:1:0:x" });
+    const held = element("lrm_resource", { id: "web", class: "ocf", provider: "quorate", type: "dummy" }, [history]);
+    const lrm = element("lrm", { id: "1" }, [element("lrm_resources", {}, [held])]);
+    const member = { in_ccm: "true", crmd: "online", join: "member", expected: "member" };
+    daemon.status = element("status", {}, [element("node_state", { id: "1", uname: "n1", ...member }, [lrm])]);
+    daemon.answers.set("node.shutdown", () => ({}));
+    assert.deepEqual(
+      (await run("cluster stop n1")).said.filter((line) => line.startsWith("WARNING")),
+      [],
+    );
+    assert.ok((await run("resource unmanage web")).ok);
+    const [warning = ""] = (await run("cluster stop n1 n2")).said.filter((line) => line.startsWith("WARNING"));
+    assert.match(warning, /^WARNING: web on n1 is left as it is \(unmanaged or in maintenance\): the node leaves when that is over/);
+    daemon.status = element("status");
     daemon.answers.set("status", () => ({ quorate: true, nodes: [{ name: "n2", state: "never" }], warnings: [] }));
     assert.deepEqual((await run("cluster health")).out, ["n2 has not been seen yet: do quorated and quorate-guardian run there?"]);
     for (const method of ["node.shutdown", "status"]) daemon.answers.delete(method);

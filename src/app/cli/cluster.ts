@@ -8,6 +8,8 @@ import { type CliContext, type Command, CommandError, type Level } from "./level
 import { completeNodes, localNode } from "./names.ts";
 import { asRecord } from "./store.ts";
 import { alignColumns, formatMs } from "./text.ts";
+import { allResources } from "./view.ts";
+import { readView } from "./view-read.ts";
 
 /** Milliseconds a change of the membership may take: a new voter catches up first. */
 const CHANGE_TIMEOUT_MS = 70_000;
@@ -275,6 +277,7 @@ const stop: Command = {
     const { words, flag } = parseArguments(args, { all: "flag" }, "stop [NODE...] [--all]");
     const api = await context.api();
     const targets = flag("all") ? await onlineNodes(context) : words.length === 0 ? [await localNode(context)] : words;
+    await tellWhatKeeps(targets, context);
     // All at once: one after the other, the last ones would be left without a quorum that sees them off.
     const leave = async (node: string): Promise<boolean> => {
       try {
@@ -290,6 +293,21 @@ const stop: Command = {
   },
   complete: completeNodes,
 };
+
+/** A node waits for all that runs there, and nothing ends what the cluster may not touch: said before, the wait is no riddle. */
+async function tellWhatKeeps(targets: readonly string[], context: CliContext): Promise<void> {
+  const { resources } = await readView(context);
+  const kept = [...allResources(resources)].filter(
+    ({ agent, flags }) => agent !== null && (flags.includes("unmanaged") || flags.includes("maintenance")),
+  );
+  for (const node of targets) {
+    const names = kept.filter(({ nodes }) => nodes.includes(node)).map(({ id }) => id);
+    if (names.length > 0)
+      context.terminal.warn(
+        `${names.join(", ")} on ${node} is left as it is (unmanaged or in maintenance): the node leaves when that is over (\`resource manage\`, \`maintenance off\`), or it has ended`,
+      );
+  }
+}
 
 /** Nodes and witnesses that are there to be asked. */
 async function onlineNodes(context: CliContext): Promise<string[]> {
