@@ -93,6 +93,10 @@ describe("the program", () => {
     assert.deepEqual([endless.code, endless.err], [1, "ERROR: /dev/zero is larger than 67108864 bytes\n"]);
     const piped = run(["--cib-file", file, "configure", "load", "xml", "update", "-"], "<cib/>");
     assert.deepEqual([piped.code, piped.err], [1, "ERROR: the <cib> holds no <configuration>\n"]);
+    const one = '<primitive id="a" class="ocf" provider="quorate" type="dummy"/>';
+    const twice = run(["--cib-file", file, "configure", "load", "xml", "update", "-"], `<resources>${one}${one}</resources>`);
+    assert.deepEqual([twice.code, twice.err], [1, "ERROR: xml: the text defines the id 'a' twice\n"]);
+    assert.doesNotMatch(readFileSync(file, "utf8"), /primitive/);
   });
 
   test("a missing -f file is 2; a bad -D is 1", () => {

@@ -325,6 +325,12 @@ export function eraseObjects(configuration: Element, nodes: boolean): Element {
 export function loadXml(configuration: Element, text: string, method: LoadMethod, parseXml: ParseXml): Element {
   const given = configurationIn(parse(text, parseXml));
   if (method === "replace") return withKnownNodes(given, configuration);
+  // Put one after the other, the second would replace the first and nobody would hear of it.
+  const seen = new Set<string>();
+  for (const id of definedIds(given)) {
+    if (seen.has(id)) throw new CrmError("CRM_DUPLICATE_ID", `xml: the text defines the id '${id}' twice`);
+    seen.add(id);
+  }
   let result = configuration;
   for (const section of SECTIONS) {
     for (const child of childOf(given, section)?.children ?? []) {
