@@ -173,9 +173,8 @@ export class NodeCore implements Host {
       yield* this.#duties();
       this.#planNextDuties();
     } else if (changed) {
-      // Requests and attributes come by the thousand: together they are worth one look.
-      this.#quiet = false;
-      this.#nextDutiesMs = Math.min(this.#nextDutiesMs, this.nowMs + DUTY_TICK_MS);
+      // Requests and attributes come by the thousand: together they are worth one look, and hardly a waking of its own.
+      this.#nextDutiesMs = Math.min(this.#nextDutiesMs, this.nowMs + QUIET_TICK_MS);
     }
     yield* this.#owed();
   }
