@@ -42,3 +42,26 @@ test("a failed start with other parameters has its fail count cleared although t
   assert.deepEqual(keysOf({ failed: true, digest: OTHER_DIGEST }), ["gone_clear_failcount_0", "gone_stop_0"]);
   assert.deepEqual(keysOf({ failed: true }), ["gone_stop_0"]);
 });
+
+test("on a remote node that is only about to be connected the history stays for now", () => {
+  const key = "5:3:7:11111111-2222-3333-4444-555555555555";
+  const keys = (connected: boolean): readonly string[] => {
+    const start = "6:3:0:11111111-2222-3333-4444-555555555555";
+    const up = `<lrm_rsc_op id="r_last_0" operation_key="r_start_0" operation="start" interval="0" transition-key="${start}"
+      transition-magic="0:0;${start}" call-id="4" rc-code="0" op-status="0"/>`;
+    const text = `<cib validate-with="pacemaker-3.7" have-quorum="1" crm_feature_set="3.15.0"><configuration>
+      <crm_config><cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>
+      <nodes><node id="1" uname="n1"/></nodes><resources><primitive id="r" class="ocf" provider="pacemaker" type="remote"/></resources>
+      <constraints/></configuration><status>
+      <node_state id="1" uname="n1" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="1"><lrm_resources>
+      ${connected ? `<lrm_resource id="r" class="ocf" provider="pacemaker" type="remote">${up}</lrm_resource>` : ""}</lrm_resources></lrm></node_state>
+      <node_state id="r" uname="r" remote_node="true" in_ccm="true"><lrm id="r"><lrm_resources>
+      <lrm_resource id="gone" class="ocf" provider="pacemaker" type="Dummy"><lrm_rsc_op id="gone_last_0" operation_key="gone_monitor_0"
+      operation="monitor" interval="0" transition-key="${key}" transition-magic="0:7;${key}" call-id="3" rc-code="7" op-status="0"/></lrm_resource>
+      </lrm_resources></lrm></node_state></status></cib>`;
+    const { graph } = schedule(upgradeCib(parseXml(text)), 1_700_000_000_000, md5);
+    return graph.actions.map(({ key: id }) => id).filter((id) => id.startsWith("gone_"));
+  };
+  assert.deepEqual(keys(true), ["gone_delete_0"]);
+  assert.deepEqual(keys(false), []);
+});

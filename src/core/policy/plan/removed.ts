@@ -15,6 +15,8 @@ export function planRemoved(planner: Planner, resource: Resource): void {
       // As for changed definitions, only nodes count where actions may run (actions.md 3.2; seen with crm_simulate on standby nodes).
       if (!node.online || node.unclean || (!node.available && !node.maintenance)) continue;
       if (node.shuttingDown) continue;
+      // Decided before anything is assigned: what is only about to be connected is still out of reach (seen with crm_simulate).
+      if (node.connection !== null && node.connection.activeNodes.length === 0) continue;
       planner.request({ resource, task: "delete", node, optional: false });
     }
   }
