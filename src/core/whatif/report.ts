@@ -167,8 +167,9 @@ function summarisedRole(instance: Resource): Role | null {
 
 function instanceStates(resource: Resource, summarised: Role | null): InstanceState[] {
   if (resource.activeNodes.length === 0 || resource.role <= ROLE.stopped) {
-    if (resource.lockNode === null) return [];
-    return [{ node: resource.lockNode.name, role: "Stopped", flags: ["locked"] }];
+    // As in the text: what is no longer configured is shown only where it runs.
+    if (resource.lockNode === null || resource.removed) return [];
+    return [{ node: resource.lockNode.name, role: "Stopped", flags: flagsOf(resource, resource.lockNode) }];
   }
   return resource.activeNodes.map((node) => ({ node: node.name, role: shownRole(resource, summarised), flags: flagsOf(resource, node) }));
 }
