@@ -127,6 +127,8 @@ export class MiniNode {
   incarnation: Incarnation;
   plan: StopPlan = { version: 0, steps: [] };
   deadlineMs = Number.POSITIVE_INFINITY;
+  /** Under which terms the guardian was told of a deadline. */
+  readonly deadlineTerms: number[] = [];
   /** How far the wall clock of this node is off, milliseconds. */
   wallOffsetMs = 0;
   planner: Planner;
@@ -287,6 +289,7 @@ export class MiniNode {
         );
         return;
       case "deadline":
+        this.deadlineTerms.push(effect.term);
         this.#hold(effect.atMs);
         return;
       case "planner": {

@@ -192,6 +192,25 @@ test("a node that came back early from a planned absence is given the whole prom
   assert.ok(cluster.nowMs - promisedFromMs > 69_000, `after ${cluster.nowMs - promisedFromMs} ms`);
 });
 
+test("a deadline without end is told anew under each term: a guardian that has seen a later one takes no other", () => {
+  const cluster = MiniCluster.formed({ schedule, agents }, ["n1", "n2", "n3"]);
+  const old = cluster.leader();
+  const heir = [...cluster.nodes.values()].find((node) => node !== old);
+  assert.ok(old && heir);
+  for (const node of cluster.nodes.values()) {
+    cluster.until(
+      `${node.name} has no deadline`,
+      10_000,
+      () => node.deadlineMs === Number.POSITIVE_INFINITY && node.deadlineTerms.length > 0,
+    );
+  }
+  old.request("cluster.transfer", { node: heir.name });
+  cluster.until("it leads", 10_000, () => cluster.leader() === heir);
+  for (const node of cluster.nodes.values()) {
+    cluster.until(`${node.name} tells of the new term`, 10_000, () => node.deadlineTerms.at(-1) === heir.core.raftStatus.term);
+  }
+});
+
 /** Promises n1 that nobody recovers its resources for 60 s, and ends its daemon; the guardian keeps them. */
 function detached(cluster: MiniCluster): { readonly n1: MiniNode; readonly survivor: MiniNode; readonly promisedMs: number } {
   const n1 = cluster.nodes.get("n1");

@@ -219,13 +219,16 @@ const stories: Readonly<Record<string, (watch: Invariant) => readonly (() => voi
     return [promote(0), promote(1)];
   },
   H8: (watch) => {
-    const [a, b] = [host("n1", 1), host("n2", 2)];
-    const all = world([a, b]);
+    // One that has applied only what is before the end of the reason may still carry the order out.
+    const [late, b] = [host("n3", 3), host("n2", 2)];
+    const a = host("n1", 1, {}, { shell: { core: { state: { ...emptyState(), index: 4 } } } });
+    const all = world([a, b, late]);
     const fence = spawn({ agentClass: "stonith", operation: "reboot", target: "n2" });
     return [
       () => watch.onApplied?.(all, applied(3, { kind: "fencing.request", source: "operator", target: "n2" })),
       () => watch.onSpawn?.(all, a, fence),
       () => watch.onApplied?.(all, applied(4, { kind: "node.fenced", target: "n2" })),
+      () => watch.onSpawn?.(all, late, fence),
       () => watch.onSpawn?.(all, a, fence),
     ];
   },

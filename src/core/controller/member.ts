@@ -1,4 +1,4 @@
-import { incarnation, type LogIndex } from "../base/index.ts";
+import { incarnation, type LogIndex, type Term } from "../base/index.ts";
 import type { Intent, NodeStatus, OperationResult, RunningAttempt } from "../cib/index.ts";
 import { FEATURE_LEVEL_MAX } from "../cib/index.ts";
 import type { ActionResult, FromGuardian } from "../ports/index.ts";
@@ -66,6 +66,8 @@ export class Member {
   #greeted = false;
   #selfFenced = false;
   #deadlineMs = 0;
+  /** Term under which that was told: a guardian that has seen a later one does not take it. */
+  #deadlineTerm: Term | null = null;
   #detachDeadlineMs = 0;
 
   constructor(host: Host) {
@@ -325,8 +327,10 @@ export class Member {
     // A longer Tself counts when the cluster knows of it (RAFT.md §7: Tsafe is raised before Tself).
     const tselfMs = Math.min(timing.tselfMs, self.selfFenceMs ?? timing.tselfMs);
     const atMs = Math.max(raftStatus.leaseBaseMs + tselfMs, promisedMs ?? 0);
-    if (atMs === this.#deadlineMs) return;
+    // One without end stays the same, and is told anew under each term.
+    if (atMs === this.#deadlineMs && raftStatus.leaseTerm === this.#deadlineTerm) return;
     this.#deadlineMs = atMs;
+    this.#deadlineTerm = raftStatus.leaseTerm;
     this.#host.emit({ kind: "deadline", term: raftStatus.leaseTerm, atMs });
   }
 

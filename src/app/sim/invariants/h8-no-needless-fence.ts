@@ -3,6 +3,9 @@ import type { Invariant } from "../invariant.ts";
 /** A leader may learn of a silence, propose and commit while the node speaks again; milliseconds. */
 const MEMORY_MS = 20_000;
 
+/** What ends the reason for a fencing is on its way for so long at most to a node that is carrying it out; milliseconds. */
+const CROSSING_MS = 1_000;
+
 /**
  * Two halves. A node is called lost only if somebody has really not heard it for F; and it is fenced only if the log says
  * why: it was lost, a stop on it failed, or an operator asked. What was heard is counted at the ears, not from what the core says.
@@ -13,6 +16,8 @@ export function noNeedlessFence(): Invariant {
   /** Per member the end of the last silence of F or longer at any other one. */
   const silentAt = new Map<number, number>();
   const reasons = new Map<string, string>();
+  /** The entry that ended the last reason, per node. */
+  const ended = new Map<string, { readonly index: number; readonly atMs: number }>();
   return {
     id: "H8",
     rule: "no fencing of a node that a quorum hears and that reports no failed stop",
@@ -31,7 +36,7 @@ export function noNeedlessFence(): Invariant {
       silentAt.set(host.member, world.time.nowMs);
       for (const { member } of world.hosts) heard.get(host.member)?.delete(member);
     },
-    onApplied: (world, { command, ok, before }) => {
+    onApplied: (world, { index, command, ok, before }) => {
       if (!ok) return;
       if (command.kind === "node.lost") {
         const name = nameIn(before, command.memberId);
@@ -51,10 +56,17 @@ export function noNeedlessFence(): Invariant {
           if ((intent?.task === "stop" || intent?.task === "demote") && rc !== 0) reasons.set(intent.node, "a failed stop");
         }
       }
-      if (command.kind === "node.fenced") reasons.delete(command.target);
+      if (command.kind === "node.fenced") {
+        reasons.delete(command.target);
+        ended.set(command.target, { index, atMs: world.time.nowMs });
+      }
     },
     onSpawn: (world, host, { agentClass, operation, target }) => {
       if (agentClass !== "stonith" || operation === "monitor" || target === null || reasons.has(target)) return;
+      // The order lay in the log before the node was known to be back, and its bearer cannot know yet.
+      const end = ended.get(target);
+      const unheard = end !== undefined && world.time.nowMs - end.atMs < CROSSING_MS && (host.shell?.core.state.index ?? 0) < end.index;
+      if (unheard) return;
       world.violated("H8", `${host.name} fences ${target}, which was not lost, failed no stop, and nobody asked`);
     },
   };
