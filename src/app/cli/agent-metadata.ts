@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isAgentName } from "../../core/base/index.ts";
 import { attributeOf, childOf, childrenOf, type Element } from "../../core/cib/index.ts";
 import {
   type AgentAnswer,
@@ -19,8 +20,6 @@ import { parseXml, XmlError } from "../../io/xml/index.ts";
 const DESCRIBE_TIMEOUT_MS = 10_000;
 /** Descriptions are some ten kilobytes; more than this is not read. */
 const OUTPUT_MAX_BYTES = 4 * 1024 * 1024;
-/** Names come from the configuration and become paths: no separators, no leading dot. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.+@:-]*$/;
 
 export const AGENT_CLASSES: readonly string[] = ["lsb", "ocf", "service", "stonith", "systemd"];
 /** Where systemd looks for units (systemd.unit(5)). */
@@ -77,14 +76,14 @@ export function openAgentCatalog(environment: NodeJS.ProcessEnv = process.env): 
 }
 
 function describeAgent(agent: AgentName, directories: AgentDirectories, environment: NodeJS.ProcessEnv): AgentAnswer {
-  if (!NAME.test(agent.type)) return { kind: "unknown" };
+  if (!isAgentName(agent.type)) return { kind: "unknown" };
   if (agent.class === "ocf") return describeOcf(agent.provider ?? "heartbeat", agent.type, directories, environment);
   if (agent.class === "stonith") return describeFence(agent.type, directories);
   return { kind: "unknown" };
 }
 
 function describeOcf(provider: string, type: string, directories: AgentDirectories, environment: NodeJS.ProcessEnv): AgentAnswer {
-  if (!NAME.test(provider)) return { kind: "unknown" };
+  if (!isAgentName(provider)) return { kind: "unknown" };
   const places = [directories.providers.get(provider), join(directories.ocfRoot, "resource.d", provider)];
   const installed = places.filter((place) => place !== undefined && listDirectory(place).length > 0);
   // A provider without any agent here says nothing: its agents may be installed on the other nodes.
@@ -173,7 +172,7 @@ function readOperation(of: Element): AgentOperation {
 
 /** Providers of OCF agents installed here. */
 export function agentProviders(directories: AgentDirectories = agentDirectories()): string[] {
-  const found = listDirectory(join(directories.ocfRoot, "resource.d")).filter((name) => NAME.test(name));
+  const found = listDirectory(join(directories.ocfRoot, "resource.d")).filter(isAgentName);
   return [...new Set([...directories.providers.keys(), ...found])].sort();
 }
 
@@ -181,9 +180,7 @@ export function agentProviders(directories: AgentDirectories = agentDirectories(
 export function agentTypes(agentClass: string, provider: string, directories: AgentDirectories = agentDirectories()): string[] {
   if (agentClass === "ocf") {
     const places = [directories.providers.get(provider), join(directories.ocfRoot, "resource.d", provider)];
-    return [...new Set(places.flatMap((place) => (place === undefined ? [] : listDirectory(place))))]
-      .filter((name) => NAME.test(name))
-      .sort();
+    return [...new Set(places.flatMap((place) => (place === undefined ? [] : listDirectory(place))))].filter(isAgentName).sort();
   }
   if (agentClass === "stonith") {
     return [...new Set(directories.fence.flatMap(listDirectory))].filter((name) => name.startsWith("fence_")).sort();
@@ -191,5 +188,5 @@ export function agentTypes(agentClass: string, provider: string, directories: Ag
   const scripts = agentClass === "lsb" || agentClass === "service" ? listDirectory("/etc/init.d") : [];
   const units = agentClass === "systemd" || agentClass === "service" ? UNIT_DIRECTORIES.flatMap(listDirectory) : [];
   const services = units.filter((name) => name.endsWith(".service")).map((name) => name.slice(0, -".service".length));
-  return [...new Set([...scripts, ...services])].filter((name) => NAME.test(name)).sort();
+  return [...new Set([...scripts, ...services])].filter(isAgentName).sort();
 }

@@ -1,4 +1,5 @@
 import { compareText } from "../../core/base/index.ts";
+import { TOKEN_LIFE_MAX_S } from "../../core/ports/index.ts";
 import { durationMs, expectWords, integerOf, parseArguments } from "./arguments.ts";
 import { recoveryCommands } from "./cluster-recovery.ts";
 import { serviceCommands, untilQuorate } from "./cluster-service.ts";
@@ -15,9 +16,6 @@ import { readView } from "./view-read.ts";
 const CHANGE_TIMEOUT_MS = 70_000;
 /** Milliseconds `cluster join` may take: the newcomer catches up before it votes. */
 const JOIN_TIMEOUT_MS = 120_000;
-
-/** Longest life of a join token, seconds. */
-const TOKEN_LIFE_MAX_S = 7 * 86_400;
 
 const init: Command = {
   name: "init",
@@ -44,10 +42,10 @@ const token: Command = {
     expectWords(words, 0, 0, "token [--ttl DURATION]");
     const ttl = text("ttl");
     const api = await context.api();
-    const ttlSeconds = Math.ceil(durationMs(ttl ?? "1h", "--ttl") / 1000);
-    if (ttlSeconds < 1 || ttlSeconds > TOKEN_LIFE_MAX_S) throw new CommandError(`--ttl must be from 1s to 7d, not ${ttl}`);
-    const params = ttl === undefined ? {} : { ttlSeconds };
-    const made = asRecord(await api.request("cluster.token", params));
+    const ttlSeconds = ttl === undefined ? undefined : Math.ceil(durationMs(ttl, "--ttl") / 1000);
+    if (ttlSeconds !== undefined && (ttlSeconds < 1 || ttlSeconds > TOKEN_LIFE_MAX_S))
+      throw new CommandError(`--ttl must be from 1s to 7d, not ${ttl}`);
+    const made = asRecord(await api.request("cluster.token", withoutUndefined({ ttlSeconds })));
     context.terminal.out(String(made["token"]));
     return true;
   },

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { QuorateError } from "../../core/base/index.ts";
 import type { Proposal } from "../../core/cib/index.ts";
 import { isMemberAddress } from "../../core/controller/index.ts";
-import type { Log } from "../../core/ports/index.ts";
+import { type Log, TOKEN_LIFE_MAX_S } from "../../core/ports/index.ts";
 import { bootstrap } from "../../core/raft/index.ts";
 import { type ApiCall, type ApiHandler, type ApiServer, createApiServer, fault, type WatchSink } from "../../io/api/index.ts";
 import { monotonicMs } from "../../io/executor/index.ts";
@@ -21,8 +21,6 @@ const FORMING_MS = 60_000;
 const LOOK_MS = 20;
 /** Exit code of a daemon whose node has left the cluster on purpose: the unit does not start it again. */
 const EXIT_LEFT = 100;
-/** Lives of a token that an operator may ask for, seconds. */
-const TOKEN_LIFE_MAX_S = 7 * 86_400;
 
 /** Shown first in the status of a member that was removed and still runs. */
 const OUTSIDE = "the cluster has removed this member: `cluster join ADDRESS --token TOKEN` makes this node a new one";

@@ -1,3 +1,4 @@
+export { isAgentName } from "./agent-name.ts";
 export { didYouMean, hint } from "./did-you-mean.ts";
 export { InvariantError, invariant, QuorateError, unreachable } from "./errors.ts";
 export { type Incarnation, incarnation, type LogIndex, logIndex, type MemberId, memberId, type Term, term } from "./ids.ts";

@@ -1,12 +1,10 @@
-import { type Command, type FencingRecord, type NodeStatus, propertyOf } from "../cib/index.ts";
+import { type Command, DETACH_MAX_MS, type FencingRecord, type NodeStatus, propertyOf } from "../cib/index.ts";
 import type { Ask, Desk } from "./desk.ts";
 import { durationMs } from "./drafts.ts";
 import { stampMs } from "./host.ts";
 import { type Params, RequestError } from "./params.ts";
 import { failCountOf, unknownNode, WAIT_MAX_MS } from "./request-parts.ts";
 
-/** Longest planned absence of a daemon, seconds. */
-const DETACH_MAX_S = 600;
 /** Fencing by an operator may take this long on top of the device's own timeout, milliseconds. */
 const FENCE_WAIT_EXTRA_MS = 60_000;
 
@@ -80,8 +78,8 @@ export class NodeRequests {
   detach(ask: Ask, node: NodeStatus, seconds: number): void {
     if (node.memberId === null || node.incarnation === null) throw unknownNode(node.name);
     // Nobody recovers the node's resources before the end of it, so a slip of the hand must not make it years.
-    if (!(seconds >= 1 && seconds <= DETACH_MAX_S))
-      throw new RequestError("BAD_REQUEST", `parameter seconds must be from 1 to ${DETACH_MAX_S}`);
+    if (!(seconds >= 1 && seconds * 1000 <= DETACH_MAX_MS))
+      throw new RequestError("BAD_REQUEST", `parameter seconds must be from 1 to ${DETACH_MAX_MS / 1000}`);
     const untilMs = stampMs(this.#desk.host) + Math.ceil(seconds) * 1000;
     this.#desk.write(ask, [{ kind: "node.detach", memberId: node.memberId, incarnation: node.incarnation, untilMs }]);
   }

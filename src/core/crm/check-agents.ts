@@ -1,3 +1,4 @@
+import { isAgentName } from "../base/index.ts";
 import { attributeOf, childrenOf, type Element, idOf } from "../cib/index.ts";
 import { type AgentCatalog, type AgentMetadata, type AgentName, formatAgent } from "./agents.ts";
 import { durationMs } from "./names.ts";
@@ -16,16 +17,14 @@ const DEVICE_OPERATIONS: ReadonlySet<string> = new Set(["start", "stop", "monito
 
 /** Agents name their files after the resource, with what they put before and behind; a file's name has 255 bytes (limits.h). */
 const RESOURCE_ID_MAX = 200;
-/** What can be the name of a program in the agents' directories, as the guardian has it: no separators, no leading dot. */
-const AGENT_NAME = /^[A-Za-z0-9][A-Za-z0-9_.+@:-]*$/;
 /** systemd.unit(5): escapes begin with a backslash. */
 const UNIT_NAME = /^[A-Za-z0-9:_.@\\-]+$/;
 
 function isPossible({ class: agentClass, provider, type }: AgentName): boolean {
   if (agentClass === "systemd" || agentClass === "service") return UNIT_NAME.test(type);
   // Plug-ins of the older fencing daemon are written so; whether one is here is another question.
-  if (agentClass === "stonith") return AGENT_NAME.test(type.replace(/^external\//, ""));
-  return AGENT_NAME.test(type) && (provider === null || AGENT_NAME.test(provider));
+  if (agentClass === "stonith") return isAgentName(type.replace(/^external\//, ""));
+  return isAgentName(type) && (provider === null || isAgentName(provider));
 }
 
 function impossibleAgent(object: string, agent: AgentName): Finding {

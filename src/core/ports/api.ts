@@ -43,3 +43,6 @@ export type ApiRequest = { readonly v: number; readonly id: number; readonly met
 export type ApiResponse =
   | { readonly v: number; readonly id: number; readonly ok: true; readonly result: unknown }
   | { readonly v: number; readonly id: number; readonly ok: false; readonly error: ApiError };
+
+/** Longest life of a join token that may be asked for, seconds. */
+export const TOKEN_LIFE_MAX_S = 7 * 86_400;

@@ -1,5 +1,5 @@
 export type { AgentAction, AgentClass, AgentOutcome, IntentOrigin } from "./action.ts";
-export { API_VERSION, type ApiError, type ApiRequest, type ApiResponse, SESSION_METHODS } from "./api.ts";
+export { API_VERSION, type ApiError, type ApiRequest, type ApiResponse, SESSION_METHODS, TOKEN_LIFE_MAX_S } from "./api.ts";
 export {
   type ActionResult,
   type FromGuardian,

@@ -81,11 +81,12 @@ export function onProposeReply<C>(server: Server<C>, message: OfKind<C, "propose
 
 function appendCommands<C>(server: Server<C>, commands: readonly C[]): ProposalOutcome {
   const { leadership, leader } = server;
+  if (leadership === null) return { kind: "refused", reason: leader === null ? "no-leader" : "not-leader", leader };
   const from = lastIndex(server.log) + 1;
   const entries = commands.map((data, offset) => server.log.entryOf({ term: server.term, index: logIndex(from + offset) }, data));
   const sizes = entries.map((entry) => entryBytes(entry, server.log.sizeOf));
-  const refusal = leadership === null ? (leader === null ? "no-leader" : "not-leader") : refuseCommands(server, leadership, sizes);
-  if (leadership === null || refusal !== null) return { kind: "refused", reason: refusal ?? "not-leader", leader };
+  const refusal = refuseCommands(server, leadership, sizes);
+  if (refusal !== null) return { kind: "refused", reason: refusal, leader };
   appendEntries(server.log, entries);
   for (const size of sizes) leadership.uncommittedBytes += size;
   return { kind: "appended", first: { term: server.term, index: logIndex(from) } };

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { isAgentName } from "../../core/base/index.ts";
 import type { AgentAction, AgentOutcome } from "../../core/ports/index.ts";
 
 /** Where agents are. */
@@ -14,16 +15,13 @@ export type AgentPlaces = {
 
 export type Refusal = Extract<AgentOutcome, { readonly kind: "not-started" }>;
 
-// Names come from the configuration and become paths: no separators, no leading dot.
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.+@:-]*$/;
-
 /** Paths at which an agent may be, in order; empty for a name that no agent can have. */
 export function agentPaths(action: AgentAction, places: AgentPlaces): string[] {
-  if (!NAME.test(action.type)) return [];
+  if (!isAgentName(action.type)) return [];
   switch (action.agentClass) {
     case "ocf": {
       const provider = action.provider ?? "heartbeat";
-      if (!NAME.test(provider)) return [];
+      if (!isAgentName(provider)) return [];
       const own = Object.hasOwn(places.providers, provider) ? places.providers[provider] : undefined;
       const standard = join(places.ocfRoot, "resource.d", provider, action.type);
       return own === undefined ? [standard] : [join(own, action.type), standard];

@@ -36,7 +36,7 @@ export function orderRemoteActions(planner: Planner): void {
     // The end of a live migration is no start: what it needs of the connection, its own actions ask for.
     if (action.pseudo) continue;
     if (action.task === "start") orderStopsElsewhere(planner, action, node);
-    if (node.kind === "cluster" || node.connection === null) continue;
+    if (node.kind === "cluster" || node.connection === null || isCancelled(planner, action)) continue;
     if (node.kind === "remote") orderOnRemote(planner, action, node, node.connection);
     else orderOnGuest(planner, action, node, node.connection);
   }
@@ -80,7 +80,7 @@ function orderOnRemote(planner: Planner, action: Action, node: PolicyNode, conne
 function orderOther(planner: Planner, action: Action, node: PolicyNode, connection: Resource, state: ConnectionState): void {
   const connectionStart = { resource: connection, key: "start_0" } as const;
   if (action.intervalMs > 0 && action.task !== "cancel") {
-    if (!isCancelled(planner, action)) planner.addRelation(connectionStart, action, gate | push);
+    planner.addRelation(connectionStart, action, gate | push);
     return;
   }
   if (action.task === "monitor" && state === "failed") {
@@ -120,6 +120,6 @@ function orderOnGuest(planner: Planner, action: Action, node: PolicyNode, connec
       // It comes before a change of role that waits for the connection, or goes with the stop: nothing to add.
       return;
     default:
-      if (!isCancelled(planner, action)) planner.addRelation(connectionStart, action, action.intervalMs > 0 ? gate | push : gate);
+      planner.addRelation(connectionStart, action, action.intervalMs > 0 ? gate | push : gate);
   }
 }
