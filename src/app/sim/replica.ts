@@ -1,7 +1,7 @@
 import { apply, applyEmpty, type CibState, emptyState, type Proposal } from "../../core/cib/index.ts";
 import type { Entry } from "../../core/raft/index.ts";
 import type { AppliedCommand } from "./invariant.ts";
-import { textOf } from "./text-of.ts";
+import { contentOf, isSameContent } from "./same-entry.ts";
 
 /** States of the past that are kept, to hold snapshots against them. */
 const STATES_KEPT = 2_048;
@@ -12,7 +12,7 @@ export class Replica {
   readonly changed = new Set<number>();
   readonly #onApplied: (applied: AppliedCommand) => void;
   readonly #states = new Map<number, CibState>();
-  readonly #proposals = new Map<number, string>();
+  readonly #contents = new Map<number, Uint8Array>();
   readonly #waiting = new Map<number, Proposal | null>();
   #state: CibState = emptyState();
 
@@ -34,13 +34,12 @@ export class Replica {
   observe(entries: readonly Entry<Proposal>[]): number | null {
     for (const entry of entries) {
       const { index } = entry;
-      const proposal = entry.kind === "data" ? entry.data : null;
-      const text = proposal === null ? "null" : textOf(proposal);
-      const known = this.#proposals.get(index);
+      const content = contentOf(entry);
+      const known = this.#contents.get(index);
       if (known === undefined) {
-        this.#proposals.set(index, text);
-        this.#waiting.set(index, proposal);
-      } else if (known !== text) return index;
+        this.#contents.set(index, content);
+        this.#waiting.set(index, entry.kind === "data" ? entry.data : null);
+      } else if (!isSameContent(known, content)) return index;
     }
     for (;;) {
       const index = this.#state.index + 1;

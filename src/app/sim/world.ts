@@ -496,9 +496,9 @@ export class World {
   }
 }
 
-/** Everything that follows from an event without time passing: promises that settle. */
+/** Everything that follows from an event without time passing: ticks come when no promise is left that could settle. */
 function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => process.nextTick(resolve));
 }
 
 function describe(error: unknown): string {
