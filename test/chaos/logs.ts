@@ -4,9 +4,9 @@ import { join } from "node:path";
 /**
  * Errors that a scenario explains. `quorum`: a node lost its majority, so its guardian stopped what it ran or reset the
  * host. `disk`: the disk refused, so a daemon ended. `damage`: a store was damaged, and says so. `device`: a fence device
- * failed. Whatever else is an error is a finding.
+ * failed. `guardian`: a guardian hung. Whatever else is an error is a finding.
  */
-export type Explained = "quorum" | "disk" | "damage" | "device";
+export type Explained = "quorum" | "disk" | "damage" | "device" | "guardian";
 
 const EXPLANATIONS: Readonly<Record<Explained, readonly RegExp[]>> = {
   quorum: [
@@ -19,6 +19,7 @@ const EXPLANATIONS: Readonly<Record<Explained, readonly RegExp[]>> = {
   disk: [/^the daemon cannot go on$/, /^the daemon could not start$/, /ended with (70|78)$/, /cannot be read: EIO/],
   damage: [/^damage in the store$/, /^the store is damaged/, /^this member has lost its memory/, /it was put aside$/],
   device: [/^the node could not be fenced$/],
+  guardian: [/^the guardian is hung: it is killed/],
 };
 
 /** A program ended because it was told to (0; 100: its node has left) or killed (137 by the test, 143 by a signal that it did not catch), as its shell says. */

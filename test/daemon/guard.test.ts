@@ -31,6 +31,22 @@ describe("without a fencing device the guardian's deadline is the proof", { conc
     assert.deepEqual((await cluster.status(first)).fencing.history, []);
   });
 
+  test("a guardian that hangs is killed by its daemon, and what starts it again finds one copy of everything", async () => {
+    const holder = cluster.node(runsOn(cluster, "d1") ?? "");
+    const [first] = cluster.nodes;
+    assert.ok(first);
+    const gone = cluster.ended(holder, "guardian");
+    await cluster.signal(holder, "guardian", "SIGSTOP");
+    await gone;
+    cluster.startGuardian(holder);
+    await cluster.until("the node is back", 30_000, async () =>
+      (await cluster.status(first)).nodes.every((node) => node.state === "online"),
+    );
+    await cluster.request(first, "wait.idle", { timeoutMs: 20_000 });
+    assert.deepEqual([activeCopies(cluster, "d1"), activeCopies(cluster, "d2")], [1, 1]);
+    assert.deepEqual((await cluster.status(first)).fencing.history, []);
+  });
+
   test("a daemon that stays frozen: its copy is stopped before another one starts", async () => {
     const holder = cluster.node(runsOn(cluster, "d1") ?? "");
     const other = cluster.nodes.find((node) => node !== holder);

@@ -105,6 +105,7 @@ class ScriptedGuardian {
   readonly #server: Server;
   socket: Socket | null = null;
   welcome: Welcome = WELCOME;
+  answersPings = true;
 
   constructor() {
     this.#server = createServer((socket) => {
@@ -115,6 +116,7 @@ class ScriptedGuardian {
         for (const value of reader.push(chunk)) {
           const message = readToGuardian(value);
           if (message.kind === "hello") this.say(this.welcome);
+          if (message.kind === "ping" && this.answersPings) this.say({ kind: "pong" });
           this.heard.push(message);
         }
       });
@@ -150,6 +152,7 @@ describe("the link to the guardian", () => {
       daemonBoot: 7,
       memberId: 3,
       cluster: "c",
+      pingMs: 5,
       onEvent: (event) => events.push(event),
     });
   };
@@ -270,6 +273,32 @@ describe("the link to the guardian", () => {
       [3, near - base],
       [3, near - base + 450],
     ]);
+  });
+
+  it("takes a guardian for hung that leaves three questions in a row unanswered, and makes the link anew", async () => {
+    await open(false);
+    const process = { pid: 4_194_305, startTicks: 7 };
+    guardian.welcome = { ...WELCOME, servedBy: process };
+    await guardian.open();
+    assert.equal((await events.next()).kind, "connected");
+    // The hello, and more questions than it may leave unanswered.
+    const heard = await guardian.heard.of(12);
+    assert.deepEqual([...new Set(heard.map((message) => message.kind))], ["hello", "ping"]);
+    guardian.answersPings = false;
+    assert.deepEqual(await events.of(3), [
+      { kind: "hung", process, silentMs: 15 },
+      { kind: "disconnected", reason: "the guardian has not answered for 15 ms" },
+      { kind: "connected", welcome: guardian.welcome },
+    ]);
+  });
+
+  it("asks nothing of a guardian that does not tell its process", async () => {
+    await open();
+    await events.next();
+    await guardian.heard.next();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    link.run(request("first word"));
+    assert.equal((await guardian.heard.next()).kind, "run");
   });
 
   it("says no when too much is unanswered", async () => {

@@ -56,6 +56,11 @@ export function guardianContract(name: string, make: () => Promise<ContractSubje
       assert.ok(welcome.stopBoundMs > 0 && welcome.incarnation.length > 0);
     });
 
+    test("a ping is answered", async (subject) => {
+      subject.send({ kind: "ping" });
+      assert.deepEqual(await subject.next("pong"), { kind: "pong" });
+    });
+
     test("strangers are rejected with a reason", async (subject) => {
       for (const [over, code] of [
         [{ protocol: 99 }, "PROTOCOL"],

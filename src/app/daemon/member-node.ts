@@ -5,6 +5,7 @@ import { type CibState, emptyState, findMember, type Proposal } from "../../core
 import { isQuorate, type NodeEvent, type WatchEvent } from "../../core/controller/index.ts";
 import type { Log } from "../../core/ports/index.ts";
 import { type Configuration, createRaft, type Message } from "../../core/raft/index.ts";
+import { isAlive, signal } from "../../io/agents/index.ts";
 import { type ApiServer, fault, REQUEST_BYTES_MAX } from "../../io/api/index.ts";
 import { type GuardianLink, linkGuardian, monotonicMs } from "../../io/executor/index.ts";
 import { type NodeIdentity, needsRenewal, saveIdentity } from "../../io/pki/index.ts";
@@ -240,6 +241,11 @@ export class MemberNode {
         if (event.kind === "connected") {
           const { kind: _, protocol: __, ...facts } = event.welcome;
           this.#shell.deliver({ kind: "guardian", message: { kind: "connected", ...facts } });
+        } else if (event.kind === "hung") {
+          // Whatever starts it again takes up its journal; nothing would, while it is neither alive nor dead.
+          const { pid, startTicks } = event.process;
+          const killed = isAlive(pid, startTicks) && signal(pid, "SIGKILL");
+          log.error({ pid, silentMs: event.silentMs, killed }, "the guardian is hung: it is killed, to be started again");
         } else if (event.kind === "disconnected") {
           log.warn({ reason: event.reason }, "the guardian's link is down");
           this.#shell.deliver({ kind: "guardian", message: { kind: "disconnected" } });

@@ -145,6 +145,9 @@ export class GuardianCore {
       case "deadline":
         this.#setDeadline(message.term, message.atMonotonicMs, nowMs);
         break;
+      case "ping":
+        this.#send({ kind: "pong" });
+        break;
       case "release":
         if (this.#hasExclusive()) this.#log("warn", "release refused: the stop plan holds exclusive resources");
         else this.#effects.push({ kind: "watchdog.release" });
@@ -194,6 +197,7 @@ export class GuardianCore {
     this.#send({
       kind: "welcome",
       protocol: GUARDIAN_PROTOCOL,
+      ...(this.#facts.servedBy === undefined ? {} : { servedBy: this.#facts.servedBy }),
       incarnation: this.#facts.incarnation,
       ...this.#guarantees(),
       stopBoundMs: this.#stopBoundMs(),

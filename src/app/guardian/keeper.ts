@@ -10,6 +10,7 @@ import {
   isAlive,
   type PurgeSettings,
   purgeResource,
+  readProcess,
   signal,
 } from "../../io/agents/index.ts";
 import { monotonicMs } from "../../io/executor/index.ts";
@@ -73,7 +74,12 @@ export class Keeper {
     this.#journal = Journal.open(runDirectory);
     this.#deadlineFile = new DeadlineFile(runDirectory);
     this.#core = new GuardianCore(
-      { ...settings, incarnation: boot.value, watchdogMs: this.#watchdog?.timeoutMs ?? null },
+      {
+        ...settings,
+        incarnation: boot.value,
+        watchdogMs: this.#watchdog?.timeoutMs ?? null,
+        servedBy: { pid: process.pid, startTicks: readProcess(process.pid)?.startTicks ?? 0 },
+      },
       this.#journal.remembered(this.#mark()),
     );
     const events = {

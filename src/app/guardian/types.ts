@@ -1,5 +1,14 @@
 import type { Incarnation, Term } from "../../core/base/index.ts";
-import type { ActionResult, AgentAction, AgentOutcome, FromGuardian, IntentOrigin, StopPlan, ToGuardian } from "../../core/ports/index.ts";
+import type {
+  ActionResult,
+  AgentAction,
+  AgentOutcome,
+  FromGuardian,
+  HostProcess,
+  IntentOrigin,
+  StopPlan,
+  ToGuardian,
+} from "../../core/ports/index.ts";
 
 /** What a guardian knows from its configuration and its host. */
 export type GuardianFacts = {
@@ -12,6 +21,8 @@ export type GuardianFacts = {
   readonly selfFence: "reset" | "kill";
   /** Timeout read back from the watchdog device, or null without one. */
   readonly watchdogMs: number | null;
+  /** Absent: no process of a host, as in the simulator. */
+  readonly servedBy?: HostProcess;
 };
 
 /** An action that was asked for. */

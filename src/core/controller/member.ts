@@ -126,6 +126,7 @@ export class Member {
         this.#host.log("error", { code: message.code, reason: message.reason }, "the guardian rejected this daemon");
         return;
       case "welcome":
+      case "pong":
         return;
     }
   }

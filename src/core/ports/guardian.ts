@@ -33,6 +33,9 @@ export type StopPlan = {
   readonly steps: readonly StopStep[];
 };
 
+/** A process of this host. `startTicks` (since boot) makes a pid unique within a boot. */
+export type HostProcess = { readonly pid: number; readonly startTicks: number };
+
 export type ToGuardian =
   /**
    * `daemonBoot` counts the starts of one member, and terms those of one cluster: a member that lost its memory and joined
@@ -69,6 +72,8 @@ export type ToGuardian =
    * resource; ignored while the plan holds an exclusive step. A finite D ends Infinity.
    */
   | { readonly kind: "deadline"; readonly term: Term; readonly atMonotonicMs: number }
+  /** Answered by `pong`. Only for a guardian that has told by whom it is served: an older one takes it for a bad message. */
+  | { readonly kind: "ping" }
   /** The daemon leaves on purpose and all resources were stopped: the guardian may let the watchdog go. */
   | { readonly kind: "release" }
   /** Reset the host now (fenced by order of the cluster, or a broken invariant). */
@@ -78,6 +83,8 @@ export type FromGuardian =
   | {
       readonly kind: "welcome";
       readonly protocol: number;
+      /** Which process of the host this is. Absent: not told. */
+      readonly servedBy?: HostProcess;
       readonly incarnation: Incarnation;
       readonly guarantee: Guarantee;
       /** The same for resources with kernel state (addresses, mounts): `none` when the host cannot be reset. */
@@ -109,6 +116,7 @@ export type FromGuardian =
     }
   /** Sent instead of `welcome`, then the guardian closes the link: another protocol, node, or a daemon replaced by a newer one. */
   | { readonly kind: "rejected"; readonly code: "PROTOCOL" | "WRONG_NODE" | "OLD_DAEMON" | "BAD_MESSAGE"; readonly reason: string }
+  | { readonly kind: "pong" }
   | { readonly kind: "tripped"; readonly atMonotonicMs: number }
   /** End of one resource in the walk; not proven: kernel state may remain (only without a reset of the host). */
   | { readonly kind: "stopped"; readonly resource: string; readonly proven: boolean }

@@ -6,6 +6,7 @@ export {
   GUARDIAN_PROTOCOL,
   GUARDIAN_QUEUE_MAX,
   type Guarantee,
+  type HostProcess,
   type StopPlan,
   type StopStep,
   type ToGuardian,

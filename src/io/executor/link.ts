@@ -4,6 +4,7 @@ import {
   type AgentAction,
   type FromGuardian,
   GUARDIAN_PROTOCOL,
+  type HostProcess,
   type IntentOrigin,
   type StopPlan,
   type ToGuardian,
@@ -27,6 +28,14 @@ const WELCOME_TIMEOUT_MS = 5_000;
 const DEADLINE_STEP_MS = 500;
 const DEADLINE_STEP_PART = 1 / 10;
 
+/**
+ * A connected guardian is asked for a sign of life this often, milliseconds, and taken for hung when it has left so many
+ * unanswered: by then it is late for its deadline, whatever it does. Counted in turns of ours, so that a pause of the whole
+ * host is not laid at its door.
+ */
+const PING_MS = 2_000;
+const PINGS_UNANSWERED_MAX = 3;
+
 /** An acknowledgement waits this long, milliseconds, and in this number for a message to go with: alone it wakes the guardian. */
 const ACK_HOLD_MS = 1_000;
 const ACKS_HELD_MAX = 64;
@@ -45,7 +54,9 @@ export type Welcome = Extract<FromGuardian, { readonly kind: "welcome" }>;
 export type ExecutorEvent =
   | { readonly kind: "connected"; readonly welcome: Welcome }
   | { readonly kind: "disconnected"; readonly reason: string }
-  | Exclude<FromGuardian, Welcome>;
+  /** It holds its socket open and answers nothing: only its end brings back what keeps the resources. `disconnected` follows. */
+  | { readonly kind: "hung"; readonly process: HostProcess; readonly silentMs: number }
+  | Exclude<FromGuardian, Welcome | { readonly kind: "pong" }>;
 
 export type GuardianLinkOptions = {
   readonly socketPath: string;
@@ -55,6 +66,8 @@ export type GuardianLinkOptions = {
   /** Whose starts and whose terms are counted: a guardian that knows others begins anew. */
   readonly memberId: number;
   readonly cluster: string;
+  /** Between two signs of life that are asked for, milliseconds; default 2000. */
+  readonly pingMs?: number;
   readonly onEvent: (event: ExecutorEvent) => void;
 };
 
@@ -100,6 +113,8 @@ class SocketLink implements GuardianLink {
   #welcomed = false;
   #backoffMs = BACKOFF_FIRST_MS;
   #timer: NodeJS.Timeout | null = null;
+  #pings: NodeJS.Timeout | null = null;
+  #unanswered = 0;
   #closed = false;
 
   constructor(options: GuardianLinkOptions) {
@@ -163,6 +178,7 @@ class SocketLink implements GuardianLink {
     if (this.#ackTimer !== null) clearTimeout(this.#ackTimer);
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    this.#stopPings();
     this.#welcomed = false;
     this.#socket?.destroy();
     this.#socket = null;
@@ -202,6 +218,7 @@ class SocketLink implements GuardianLink {
     socket.destroy();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    this.#stopPings();
     const wasWelcomed = this.#welcomed;
     this.#welcomed = false;
     if (this.#closed) return;
@@ -210,11 +227,37 @@ class SocketLink implements GuardianLink {
     if (wasWelcomed) this.#options.onEvent({ kind: "disconnected", reason });
   }
 
+  /** Every answer counts, not the one to the latest question alone. */
+  #ask(process: HostProcess): void {
+    const socket = this.#socket;
+    if (socket === null) return;
+    if (this.#unanswered < PINGS_UNANSWERED_MAX) {
+      this.#unanswered += 1;
+      this.#send({ kind: "ping" });
+      return;
+    }
+    const silentMs = this.#unanswered * this.#pingMs;
+    this.#options.onEvent({ kind: "hung", process, silentMs });
+    this.#lost(socket, `the guardian has not answered for ${silentMs} ms`);
+  }
+
+  get #pingMs(): number {
+    return this.#options.pingMs ?? PING_MS;
+  }
+
+  #stopPings(): void {
+    if (this.#pings !== null) clearInterval(this.#pings);
+    this.#pings = null;
+    this.#unanswered = 0;
+  }
+
   #receive(message: FromGuardian): void {
+    this.#unanswered = 0;
     if (message.kind === "welcome") {
       this.#welcome(message);
       return;
     }
+    if (message.kind === "pong") return;
     if (message.kind === "result" || message.kind === "refused") {
       this.#asked.delete(message.key);
       this.#cancels.delete(message.key);
@@ -227,6 +270,9 @@ class SocketLink implements GuardianLink {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#welcomed = true;
+    this.#stopPings();
+    const { servedBy } = welcome;
+    if (servedBy !== undefined) this.#pings = setInterval(() => this.#ask(servedBy), this.#pingMs);
     this.#backoffMs = BACKOFF_FIRST_MS;
     this.#deadlineSent = null;
     const acked = new Set(this.#acks);

@@ -11,6 +11,7 @@ const TO_GUARDIAN: Readonly<Record<ToGuardian["kind"], Readonly<Record<string, S
   "result.ack": { key: "string" },
   plan: { plan: "plan" },
   deadline: { term: "number", atMonotonicMs: "number" },
+  ping: {},
   release: {},
   "self-fence": { reason: "string" },
 };
@@ -34,6 +35,7 @@ const FROM_GUARDIAN: Readonly<Record<FromGuardian["kind"], Readonly<Record<strin
   "plan.ack": { version: "number", stopBoundMs: "number" },
   refused: { key: "string", code: "string" },
   rejected: { code: "string", reason: "string" },
+  pong: {},
   tripped: { atMonotonicMs: "number" },
   stopped: { resource: "string", proven: "boolean" },
   walked: { trips: "number" },

@@ -19,7 +19,8 @@ export const stopAllDaemons: Scenario = {
 
 export const stopGuardian: Scenario = {
   name: "stop-guardian",
-  story: "SIGSTOP to a guardian for 15 s, its daemon awake: late for its deadline it stops what it keeps, or resets its host.",
+  story:
+    "SIGSTOP to a guardian, its daemon awake, which kills it: the next one is late for its deadline and stops what it keeps, or resets its host.",
   faults: async ({ cluster, changesGoOn, holder }) => {
     const name = holder("d1");
     cluster.say(`SIGSTOP to the guardian of ${name}, which runs d1`);
@@ -30,6 +31,7 @@ export const stopGuardian: Scenario = {
     await cluster.signal(name, "guardian", "CONT").catch(() => {});
     await changesGoOn();
   },
+  explained: ["quorum", "guardian"],
   holds: { fenced: "harmed" },
 };
 
