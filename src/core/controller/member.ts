@@ -2,19 +2,12 @@ import { incarnation, type LogIndex, type Term } from "../base/index.ts";
 import type { Intent, NodeStatus, OperationResult, RunningAttempt } from "../cib/index.ts";
 import { FEATURE_LEVEL_MAX } from "../cib/index.ts";
 import type { ActionResult, FromGuardian } from "../ports/index.ts";
+import { ClockDifference } from "./clock-difference.ts";
 import { type Host, refusalOf, stampMs } from "./host.ts";
-import { interrupted, resultOf } from "./outcomes.ts";
+import { describeFailure, interrupted, resultOf } from "./outcomes.ts";
 import { Recurring } from "./recurring.ts";
 import { planSignature, stopPlanOf } from "./stop-plan.ts";
 import { GREETINGS_PER_BOOT, type GuardianFacts, type NodeOptions, PROPOSAL_TIMEOUT_MS, RESULTS_BATCH_MAX, RETRY_MS } from "./types.ts";
-
-/** A member measures its clock anew this often, and tells of a change at most this often; milliseconds. */
-const CLOCK_REFRESH_MS = 600_000;
-const CLOCK_TELL_MS = 60_000;
-/** Smaller changes of the difference are not worth an entry, milliseconds. */
-const CLOCK_CHANGE_MS = 250;
-/** A measurement that took longer says too little, milliseconds. */
-const CLOCK_ROUND_MAX_MS = 1_000;
 
 type Asked = { readonly resource: string; readonly atMs: number };
 
@@ -25,6 +18,7 @@ type Asked = { readonly resource: string; readonly atMs: number };
 export class Member {
   readonly #host: Host;
   readonly #recurring: Recurring;
+  readonly #clock: ClockDifference;
   #guardian: GuardianFacts | null = null;
   /** Walks of the stop plan whose every stop was proven, and all that were seen to end. */
   #trips = 0;
@@ -43,9 +37,6 @@ export class Member {
   /** Tstop that is in force at the guardian, milliseconds. */
   #stopMs = 0;
   #greeting = -1;
-  #clockDifferenceMs: number | null = null;
-  #clockLookMs = 0;
-  #clockRefreshMs = 0;
   /** Asked of the guardian and not answered: intents and fencing attempts by key. */
   readonly #asked = new Map<string, Asked>();
   readonly #cancelled = new Set<string>();
@@ -73,6 +64,7 @@ export class Member {
   constructor(host: Host) {
     this.#host = host;
     this.#recurring = new Recurring(host);
+    this.#clock = new ClockDifference(host);
   }
 
   get guardianConnected(): boolean {
@@ -243,7 +235,7 @@ export class Member {
       self.guarantee === guardian.guarantee &&
       self.version === options.version &&
       self.greeting === this.#greeting &&
-      !this.#clockIsNews(self);
+      !this.#clock.isNews(self.clockDifferenceMs);
     if (known) this.#greeted = true;
     if (known || nowMs < this.#helloUntilMs || raftStatus.leader === null || this.#selfFenced) return;
     // A detachment holds until the daemon has been restarted or its time is over, not until this daemon's next look.
@@ -261,7 +253,7 @@ export class Member {
       guarantee: guardian.guarantee,
       kernelGuarantee: guardian.kernelGuarantee,
       greeting: this.#greeting,
-      ...(this.#clockDifferenceMs === null ? {} : { clockDifferenceMs: this.#clockDifferenceMs }),
+      ...(this.#clock.valueMs === null ? {} : { clockDifferenceMs: this.#clock.valueMs }),
       selfFenceMs: timing.tselfMs,
       stopBoundMs,
       trips: this.#trips,
@@ -270,31 +262,13 @@ export class Member {
     } as const;
     this.#host.propose([hello], PROPOSAL_TIMEOUT_MS, ([outcome]) => {
       this.#helloUntilMs = this.#host.nowMs + RETRY_MS;
-      if (outcome?.kind === "applied") this.#measureClock(saidAtMs);
+      if (outcome?.kind === "applied") this.#clock.measure(saidAtMs);
       if (outcome?.kind === "applied" && outcome.result.ok) this.#greeted = true;
       if (refusalOf(outcome)?.code !== "INCARNATION_FENCED") return;
       this.#selfFenced = true;
       this.#host.log("error", {}, "the cluster has fenced this incarnation of the node: the host is reset");
       this.#host.emit({ kind: "selfFence", reason: "fenced by the cluster" });
     });
-  }
-
-  /** The leader stamped the greeting between its saying and its return: half of that time is the error. */
-  #measureClock(saidAtMs: number): void {
-    const { wallMs, nowMs, state } = this.#host;
-    this.#clockRefreshMs = nowMs + CLOCK_REFRESH_MS;
-    if (wallMs - saidAtMs > CLOCK_ROUND_MAX_MS || wallMs < saidAtMs) return;
-    this.#clockDifferenceMs = Math.round((saidAtMs + wallMs) / 2 - state.clockMs);
-  }
-
-  #clockIsNews(self: NodeStatus): boolean {
-    const { nowMs } = this.#host;
-    if (nowMs >= this.#clockRefreshMs && this.#clockRefreshMs > 0) return true;
-    if (this.#clockDifferenceMs === null || nowMs < this.#clockLookMs) return false;
-    const told = self.clockDifferenceMs;
-    if (told !== undefined && Math.abs(told - this.#clockDifferenceMs) < CLOCK_CHANGE_MS) return false;
-    this.#clockLookMs = nowMs + CLOCK_TELL_MS;
-    return true;
   }
 
   /** Set while the node shuts down on purpose. */
@@ -515,17 +489,4 @@ function startDelayOf(intent: Intent): number {
 function attemptUnderWay(requests: Iterable<{ readonly current: RunningAttempt | null }>, key: string): boolean {
   for (const request of requests) if (request.current?.key === key) return true;
   return false;
-}
-
-function describeFailure(outcome: ActionResult["outcome"]): string {
-  switch (outcome.kind) {
-    case "exited":
-      return outcome.reason ?? `the device ended with code ${outcome.code}`;
-    case "timed-out":
-      return "the device timed out";
-    case "not-started":
-      return outcome.reason;
-    case "cancelled":
-      return "the action was cancelled";
-  }
 }

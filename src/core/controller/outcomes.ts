@@ -31,3 +31,17 @@ export function interrupted({ key, action }: ActionResult, covered: boolean): Op
   if (action.operation !== "migrate_to" && action.operation !== "migrate_from") return null;
   return { key, rc: 1, status: 4, exitReason: "the migration was cancelled", execTimeMs: 0, covered };
 }
+
+/** Why a fence action failed, for people. */
+export function describeFailure(outcome: ActionResult["outcome"]): string {
+  switch (outcome.kind) {
+    case "exited":
+      return outcome.reason ?? `the device ended with code ${outcome.code}`;
+    case "timed-out":
+      return "the device timed out";
+    case "not-started":
+      return outcome.reason;
+    case "cancelled":
+      return "the action was cancelled";
+  }
+}
