@@ -4,7 +4,7 @@ import { type Element, withChildren } from "../../../src/core/cib/index.ts";
 const CANDIDATES_MAX = 250;
 
 /** Removes elements as long as the difference stays. */
-export function shrink(cib: Element, stillDiffers: (candidate: Element) => boolean): Element {
+export async function shrink(cib: Element, stillDiffers: (candidate: Element) => Promise<boolean>): Promise<Element> {
   let best = cib;
   let tries = 0;
   for (let progress = true; progress; ) {
@@ -12,7 +12,7 @@ export function shrink(cib: Element, stillDiffers: (candidate: Element) => boole
     for (const path of removable(best)) {
       if (tries++ >= CANDIDATES_MAX) return best;
       const candidate = without(best, path);
-      if (candidate === null || !stillDiffers(candidate)) continue;
+      if (candidate === null || !(await stillDiffers(candidate))) continue;
       best = candidate;
       progress = true;
       break;
