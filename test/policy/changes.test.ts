@@ -42,13 +42,16 @@ function graphOf(how: {
     readonly join?: "member" | "down";
     readonly histories?: string;
     readonly leaves?: boolean;
+    readonly remote?: boolean;
   }[];
   readonly symmetric?: boolean;
 }): TransitionGraph {
-  const nodes = how.nodes.map(({ name }, at) => `<node id="${at + 1}" uname="${name}"/>`);
+  const nodes = how.nodes.map(
+    ({ name, remote = false }, at) => `<node id="${at + 1}" uname="${name}" type="${remote ? "remote" : "member"}"/>`,
+  );
   const states = how.nodes.map(
-    ({ name, join = "member", histories = "", leaves = false }, at) =>
-      `<node_state id="${at + 1}" uname="${name}" in_ccm="true" crmd="online" join="${join}" expected="${join}">
+    ({ name, join = "member", histories = "", leaves = false, remote = false }, at) =>
+      `<node_state id="${at + 1}" uname="${name}" remote_node="${remote}" in_ccm="true" crmd="online" join="${join}" expected="${join}">
         <lrm id="${at + 1}"><lrm_resources>${histories}</lrm_resources></lrm>${leaves ? leaving(at + 1) : ""}</node_state>`,
   );
   const text = `<cib validate-with="pacemaker-3.7" have-quorum="1" crm_feature_set="3.15.0"><configuration><crm_config>
@@ -197,4 +200,63 @@ test("fail counts of a connection wait for the fencing of its node only if it wa
   };
   assert.equal(clearWaits("60s"), true);
   assert.equal(clearWaits("0"), false);
+});
+
+const MONITORED = `<operations><op id="o9" name="monitor" interval="10s" timeout="20s"/></operations>`;
+/** Digest of no parameters but a timeout of 20 s. */
+const MONITOR = { intervalMs: 10_000, digest: 'op-digest="4811cef7f7f94e3a35a70be7916cb2fd"' };
+
+test("a monitor whose failure expired is scheduled anew, unless it is known to have run since the start (status.md 19.5)", () => {
+  const failed = entry("a", "monitor", { ...MONITOR, rc: 7 })
+    .replace(' id="a_monitor_10000"', ' id="a_last_failure_0"')
+    .replaceAll("5:3:7:", "5:3:0:")
+    .replace('call-id="10003"', 'call-id="10004"')
+    .replace("op-status", 'last-rc-change="1699990000" op-status');
+  const started = entry("a", "start");
+  const made = (entries: string): readonly string[] =>
+    keys(
+      graphOf({
+        resources: `<primitive id="a" ${DUMMY}><meta_attributes id="m"><nvpair id="m1" name="failure-timeout" value="60"/></meta_attributes>${MONITORED}</primitive>`,
+        nodes: [{ name: "n1", histories: history("a", entries) }],
+      }),
+    );
+  assert.deepEqual(made(started + failed), ["a_monitor_10000 n1"]);
+  assert.deepEqual(made(started + entry("a", "monitor", MONITOR) + failed), []);
+});
+
+test("what is unmanaged loses its place, too, where it has no partner to follow: its monitors are not cancelled (actions.md U10, A8)", () => {
+  const made = (interleave: boolean): readonly string[] =>
+    keys(
+      graphOf({
+        resources: `<clone id="first"><primitive id="f" ${DUMMY}><meta_attributes id="m"><nvpair id="m1" name="target-role" value="Stopped"/></meta_attributes></primitive></clone>
+        <clone id="then"><meta_attributes id="i"><nvpair id="i1" name="interleave" value="${interleave}"/></meta_attributes>
+        <primitive id="a" ${DUMMY}><meta_attributes id="n"><nvpair id="n1" name="maintenance" value="true"/></meta_attributes>${MONITORED}</primitive></clone>`,
+        constraints: `<rsc_order id="c1" first="first" then="then"/>`,
+        nodes: [{ name: "n1", histories: history("a", entry("a", "start") + entry("a", "monitor", MONITOR)) }],
+      }),
+    ).filter((key) => key.startsWith("a_"));
+  assert.deepEqual(made(false), ["a_monitor_10000 n1"]);
+  assert.deepEqual(made(true), []);
+});
+
+test("nothing is cancelled behind a connection that goes down (actions.md O12)", () => {
+  const made = (banned: boolean): readonly string[] =>
+    keys(
+      graphOf({
+        resources: `<primitive id="r" class="ocf" provider="pacemaker" type="remote"/>
+        <primitive id="a" ${DUMMY}><meta_attributes id="m"><nvpair id="m1" name="maintenance" value="true"/></meta_attributes>${MONITORED}</primitive>`,
+        constraints: banned ? `<rsc_location id="c1" rsc="r" node="n1" score="-INFINITY"/>` : "",
+        nodes: [
+          {
+            name: "n1",
+            histories:
+              history("r", entry("r", "start"), 'class="ocf" provider="pacemaker" type="remote"') +
+              history("a", entry("a", "monitor", { rc: 7 })),
+          },
+          { name: "r", remote: true, histories: history("a", entry("a", "start") + entry("a", "monitor", MONITOR)) },
+        ],
+      }),
+    ).filter((key) => key.startsWith("a_"));
+  assert.deepEqual(made(false), ["a_monitor_10000 r"]);
+  assert.deepEqual(made(true), []);
 });

@@ -245,7 +245,7 @@ function bundledFor(partner: Resource, task: string): Resource {
 /** The one place where an ordering changes an assignment (U10). */
 function unassign(planner: Planner, points: Points, resource: Resource): boolean {
   if (resource.kind !== "primitive") return resource.children.map((child) => unassign(planner, points, child)).includes(true);
-  if (!resource.managed || resource.node === null) return false;
+  if (resource.node === null) return false;
   resource.node = null;
   resource.nextRole = ROLE.stopped;
   for (const action of failAssignment(planner, resource)) points.affectedBy(action);

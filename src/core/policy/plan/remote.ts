@@ -87,7 +87,8 @@ function orderOther(planner: Planner, action: Action, node: PolicyNode, connecti
     fenceNode(planner.model, node, "resources are in unknown state and connection is unrecoverable");
     return;
   }
-  if (state === "stopped" && connection.activeNodes.length > 0) {
+  // What is cancelled ends with the connection: then there is nothing to do.
+  if (state === "stopped" && connection.activeNodes.length > 0 && action.task !== "cancel") {
     planner.addRelation(action, { resource: connection, key: "stop_0" }, gate);
     return;
   }

@@ -67,9 +67,20 @@ function ignoreExpired(reading: Reading, entry: HistoryEntry, maskable: boolean)
   }
   if (entry.intervalMs === 0) return true;
   if (!node.online || node.unclean) return false;
+  if (isKnownToRun(reading, entry)) return true;
   resource.rescheduled.add(`${entry.task}_${entry.intervalMs}@${node.name}`);
   model.needs.push({ kind: "reschedule", resource, node, task: entry.task, intervalMs: entry.intervalMs });
   return true;
+}
+
+/** Since its last start the resource has had a success of the same operation, with the same parameters: it goes on. */
+function isKnownToRun({ entries }: Reading, failed: HistoryEntry): boolean {
+  const earlier = entries.slice(0, entries.indexOf(failed));
+  const sinceStart = earlier.slice(earlier.findLastIndex(({ task }) => task === "start") + 1);
+  return sinceStart.some(
+    ({ task, intervalMs, rc, expectedRc, digest }) =>
+      task === failed.task && intervalMs === failed.intervalMs && rc === expectedRc && digest !== null && digest === failed.digest,
+  );
 }
 
 function outcomeOf(reading: Reading, entry: HistoryEntry, rc: number, expired: boolean): Outcome {
