@@ -29,16 +29,18 @@ export type Result = {
 /** One CIB and what both made of it. `oracle` and `ours` are results as reported, `model` is what ours assigned. */
 export type Shown = { readonly cib: Element; readonly oracle: Result; readonly ours: Result; readonly model: Model };
 
+/** What only one of both does with a resource: 2.1.5 starts it, only the engine does, or only 2.1.5 stops it. */
+type Fork = "started" | "not started" | "stopped";
+
 /**
  * A known difference between crm_simulate 2.1.5 and the specified (3.x) behaviour. Each says for single reported
  * differences, or for single instances of the final state, that it is the cause. Since a start that is held back changes
- * everything after it, others say so for a resource that only the oracle starts (held), or only ours (lost). Different
- * placements: placements.ts.
+ * everything after it, others say so for a resource that goes another way. Different placements: placements.ts.
  */
 type Exception = { readonly reason: string } & (
   | { readonly kind: "instance"; readonly hides: (shown: Shown, resource: string, instance: Instance) => boolean }
   | { readonly kind: "line"; readonly explains: (shown: Shown, level: string, line: string) => boolean }
-  | { readonly kind: "held" | "lost"; readonly explains: (shown: Shown, resource: string) => boolean }
+  | { readonly kind: "fork"; readonly explains: (shown: Shown, resource: string, fork: Fork) => boolean }
 );
 
 /** With `PLACEMENTS` at most 15. Asked only about CIBs that differ. */
@@ -96,23 +98,25 @@ export const EXCEPTIONS: readonly Exception[] = [
       oracle.actions.some((action) => action.task === "start" && isBeforeActive(cib, action.rsc ?? "")),
   },
   {
-    kind: "held",
+    kind: "fork",
     reason: "2.1.5 starts a group's member although the stop of an active one after it is blocked (actions.md O4)",
-    explains: ({ cib }, resource) => isBeforeActive(cib, resource),
+    explains: ({ cib }, resource, fork) => fork === "started" && isBeforeActive(cib, resource),
   },
   {
-    kind: "held",
-    reason: "2.1.5 starts instances of an active clone although its probe on a pending node is blocked (actions.md O5.4)",
-    explains: ({ cib }, resource) =>
-      find(cib, topOf(cib, resource))?.name === "clone" &&
-      [...walk(cib)].some(
-        (found) => found.name === "node_state" && found.attributes["crmd"] === "online" && found.attributes["join"] === "down",
-      ),
+    kind: "fork",
+    reason:
+      "2.1.5 looks at single instances where a probe on a pending node is blocked: others of an active clone start, and one of a unique clone that is down stops all (actions.md O5.1, O5.4)",
+    explains: ({ cib, model }, resource, fork) => {
+      if (!model.nodes.some((node) => node.online && node.pending)) return false;
+      const top = find(cib, topOf(cib, resource.replace(/:\d+$/, "")));
+      return top?.name === "clone" && (fork === "started" || hasPair(top, "globally-unique", "true"));
+    },
   },
   {
-    kind: "lost",
+    kind: "fork",
     reason: "2.1.5 stops what changed and does not start it again, without quorum and with no-quorum-policy=freeze (actions.md A6.5)",
-    explains: ({ model, ours }, resource) =>
+    explains: ({ model, ours }, resource, fork) =>
+      fork === "not started" &&
       !model.quorate &&
       model.options.noQuorumPolicy === "freeze" &&
       ours.summary.some((line) => line.rsc === resource && line.verb === "Restart" && line.reason === "resource definition change"),
@@ -191,17 +195,23 @@ export function excusedLine(shown: Shown, level: string, line: string): string |
 
 /** The reason why everything that follows from a start, or from scores, is expected to differ, or null. */
 export function excusedCase(shown: Shown): string | null {
-  const starts = (result: Result): Map<string, string> =>
-    new Map(result.actions.filter(({ task }) => task === "start").map(({ rsc = "", node }) => [`${rsc} ${node}`, rsc]));
-  const [theirs, own] = [starts(shown.oracle), starts(shown.ours)];
-  for (const [kind, all, others] of [["held", theirs, own] as const, ["lost", own, theirs] as const]) {
-    for (const [start, resource] of all) {
-      if (others.has(start)) continue;
-      const exception = EXCEPTIONS.find((one) => one.kind === kind && one.explains(shown, resource));
-      if (exception !== undefined) return exception.reason;
-    }
+  const made = (result: Result, task: string): Map<string, string> =>
+    new Map(result.actions.filter((action) => action.task === task).map(({ rsc = "", node }) => [`${rsc} ${node}`, rsc]));
+  const only = (one: Result, other: Result, task: string, fork: Fork): readonly (readonly [string, Fork])[] => {
+    const others = made(other, task);
+    return [...made(one, task)].flatMap(([key, resource]) => (others.has(key) ? [] : [[resource, fork] as const]));
+  };
+  const { oracle, ours } = shown;
+  const forks = [
+    ...only(oracle, ours, "start", "started"),
+    ...only(ours, oracle, "start", "not started"),
+    ...only(oracle, ours, "stop", "stopped"),
+  ];
+  for (const [resource, fork] of forks) {
+    const exception = EXCEPTIONS.find((one) => one.kind === "fork" && one.explains(shown, resource, fork));
+    if (exception !== undefined) return exception.reason;
   }
-  const root = rootOf(shown.model, shown.oracle.scores, shown.ours.scores);
+  const root = rootOf(shown.model, oracle.scores, ours.scores);
   if (root === null) return null;
   return PLACEMENTS.find((one) => one.explains(root, shown.model))?.reason ?? null;
 }

@@ -8,7 +8,7 @@ export const EXTRA_HISTORY: readonly { readonly percent: number; readonly apply:
   { percent: 32, apply: reloadable },
   { percent: 4, apply: otherAgent },
   // Rare: 2.1.5 takes the cancellation in a transition that also stops the resource for a sign of life (exceptions.ts).
-  { percent: 2, apply: otherInterval },
+  { percent: 1.2, apply: otherInterval },
   { percent: 6, apply: migrated },
   { percent: 5, apply: shutdownLock },
   { percent: 50, apply: insideNodes },

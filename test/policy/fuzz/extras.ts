@@ -31,6 +31,7 @@ const EXTRAS: readonly Extra[] = [
   { percent: 13, apply: unfencing },
   { percent: 9, apply: container },
   ...EXTRA_HISTORY,
+  { percent: 10, apply: besidePromoted },
 ];
 
 /** Top-level resources, without fence devices. */
@@ -41,6 +42,19 @@ function tops(cib: Element): readonly Element[] {
 
 function nodeNames(cib: Element): readonly string[] {
   return all(cib, "node").map((node) => attributeOf(node, "uname") ?? "");
+}
+
+/** The commonest colocation with a role: something that is alone so far goes where the promoted instance is. */
+function besidePromoted(draw: Draw, cib: Element): Element {
+  const list = tops(cib);
+  const isPromotable = (one: Element): boolean =>
+    one.name === "clone" && all(one, "nvpair").some((pair) => attributeOf(pair, "name") === "promotable");
+  const tied = new Set(all(cib, "rsc_colocation", "resource_ref", "obj_ref").flatMap(({ attributes }) => Object.values(attributes)));
+  const primary = list.findIndex(isPromotable);
+  const dependents = list.slice(primary + 1).filter((one) => /^[AG]\d/.test(id(one)) && !tied.has(id(one)));
+  if (primary < 0 || dependents.length === 0) return cib;
+  const ends = { rsc: id(draw.pick(dependents)), "with-rsc": id(list[primary]!), "with-rsc-role": "Promoted" };
+  return addedSection(cib, element("constraints", {}, [element("rsc_colocation", { id: draw.id("col"), ...ends, score: "INFINITY" })]));
 }
 
 /** Takes the agent, and some of what else is written, of one or two primitives into a template. */

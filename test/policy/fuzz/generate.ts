@@ -1,4 +1,4 @@
-import { type Element, element } from "../../../src/core/cib/index.ts";
+import { attributeOf, type Element, element } from "../../../src/core/cib/index.ts";
 import { makeConstraints } from "./constraints.ts";
 import { Draw, NOW_SEC } from "./draw.ts";
 import { withExtras } from "./extras.ts";
@@ -14,8 +14,10 @@ import {
   makeRemote,
   type Surroundings,
 } from "./resources.ts";
+import { isJoining, settled } from "./settle.ts";
 import { tamed } from "./tame.ts";
 import { thinned } from "./thin.ts";
+import { all } from "./tree.ts";
 
 /** A generated CIB and the features it shows. */
 export type Generated = { readonly seed: number; readonly cib: Element; readonly tags: readonly string[] };
@@ -23,6 +25,7 @@ export type Generated = { readonly seed: number; readonly cib: Element; readonly
 /** Seeds of the draws that thin out are far from those of CIBs. */
 const THINNING = 1_000_000_007;
 const TAMING = 2_000_000_011;
+const SETTLING = 3_000_000_019;
 
 /** Draws one valid CIB; the seed says everything. */
 export function generateCib(seed: number): Generated {
@@ -68,7 +71,12 @@ export function generateCib(seed: number): Generated {
     },
     [element("configuration", {}, sections), status],
   );
-  return { seed, cib: tamed(withExtras(seed, cib), new Draw(seed + TAMING)), tags: [...tags].sort() };
+  const made = settled(tamed(withExtras(seed, cib), new Draw(seed + TAMING)), new Draw(seed + SETTLING));
+  // Tags of what has been taken back again.
+  if (!all(made, "node_state").some(isJoining)) tags.delete("pending");
+  if (!all(made, "node").some((node) => all(node, "nvpair").some((pair) => attributeOf(pair, "name") === "maintenance")))
+    tags.delete("node-maintenance");
+  return { seed, cib: made, tags: [...tags].sort() };
 }
 
 function withId(id: string, block: Element): Element {

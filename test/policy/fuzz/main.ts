@@ -196,8 +196,7 @@ async function judge(generated: Generated, oracle: Oracle | undefined, tally: Ta
   tally.count++;
   if (oracle === undefined || oracle.error !== undefined) {
     tally.refused++;
-    if (how.maxDiff > 0)
-      console.log(`seed ${generated.seed}: the oracle refused it: ${oracle?.error?.split("\n")[0]?.slice(0, 200) ?? "no answer"}`);
+    if (how.maxDiff > 0) console.log(`seed ${generated.seed}: the oracle refused it: ${why(oracle)}`);
     return;
   }
   const verdict = compareResults(how.compare, oracle, generated.cib, how.levels, made);
@@ -223,6 +222,11 @@ async function judge(generated: Generated, oracle: Oracle | undefined, tally: Ta
   }
   mkdirSync(how.keep, { recursive: true });
   writeFileSync(path.join(how.keep, `fuzz-${generated.seed}.xml`), formatXml(cib));
+}
+
+/** The last line says what was wrong, after notices. */
+function why(oracle: Oracle | undefined): string {
+  return oracle?.error?.split("\n").at(-1)?.slice(0, 200) ?? "no answer";
 }
 
 type Settings = { readonly compare: Compare; readonly levels: readonly string[]; readonly keep: string; readonly maxDiff: number };

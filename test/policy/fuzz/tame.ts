@@ -57,7 +57,7 @@ function withoutLeftBehind(cib: Element, draw: Draw): Element {
 
 /** A group's member is active where those before it are, or else it has been found stopped there. */
 function withoutHoles(cib: Element, draw: Draw): Element {
-  const groups = all(cib, "group").filter(() => draw.chance(85));
+  const groups = all(cib, "group").filter(() => draw.chance(95));
   const before = new Map<string, readonly string[]>();
   for (const group of groups) {
     const members = all(group, "primitive").map(id);
