@@ -261,6 +261,10 @@ const FINDINGS: readonly (readonly [name: string, lines: readonly string[], expe
   ["a fencing level without a device", ["fencing_topology node1: nosuch"], ["warning NOT_A_DEVICE fencing_topology"]],
   ["a role that is not there", ["acl_target joe nosuch"], ["error MISSING_REFERENCE joe"]],
   ["an unknown option", ["property no-such=1"], ["warning UNKNOWN_OPTION cib-bootstrap-options"]],
+  ["infinity as the schema writes it", ["primitive a X params INFINITY: ip=1"], []],
+  ["a score of a set in another spelling", ["primitive a X params inf: ip=1"], ["error BAD_VALUE a"]],
+  ["a score that is no number", ["tag t x", "location l t Inf: node1"], ["error BAD_VALUE l"]],
+  ["two rules in one set", ["primitive a X params rule #uname eq node1 rule defined b ip=1"], ["error SCHEMA a"]],
   ["a bad value of an option", ["property no-quorum-policy=shrug"], ["error BAD_VALUE cib-bootstrap-options"]],
   [
     "a ticket that fences without fencing",

@@ -59,6 +59,28 @@ const STORIES: readonly (readonly [name: string, story: string])[] = [
     "primitive p Dummy\nlocation l p rule 100: date in end=2030-01-01\n----\nlocation l p rule 100: date in end=2030-01-01\nprimitive p Dummy",
   ],
   [
+    "a range with an end and the fields of a duration",
+    "primitive p Dummy\nlocation l p rule 100: date in start=2026-01-01 end=2027-01-01 hours=3\n----\nlocation l p rule 100: date in start=2026-01-01 end=2027-01-01 hours=3\nprimitive p Dummy",
+  ],
+  [
+    "a parameter of an operation without a value",
+    "primitive p Dummy op monitor interval=10s verbose\n----\nprimitive p Dummy op monitor interval=10s op_params verbose",
+  ],
+  [
+    "the score of a set is kept as it is typed",
+    "primitive p Dummy params INFINITY: fake=1\n----\nprimitive p Dummy params INFINITY: fake=1",
+  ],
+  [
+    "the role of a location also with a dollar",
+    "primitive p Dummy\nlocation l p $role=Master 100: node1\n----\nlocation l p role=Promoted 100: node1\nprimitive p Dummy",
+  ],
+  [
+    "a setting is about the whole list without brackets, whatever follows",
+    "primitive a Dummy\nprimitive b Dummy\nprimitive c Dummy\norder o a b sequential=false c\n----\norder o ( a b c )\nprimitive a Dummy\nprimitive b Dummy\nprimitive c Dummy",
+  ],
+  ["a role of access rights may be empty", "role r description=later\n----\nrole r description=later"],
+  ["an id after the score of a set is a pair with an id", "primitive p Dummy meta 5: $id=a\n----\nprimitive p Dummy meta 5: id=a"],
+  [
     "values with quotes, backslashes and blanks",
     'primitive p Dummy params a="x \\"y\\" z" b=\'c\\d\' c=""\n----\nprimitive p Dummy params a="x \\"y\\" z" b="c\\d" c=""',
   ],
@@ -114,6 +136,21 @@ const MISTAKES: readonly (readonly [line: string, column: number | null, message
   ["primitive p Dummy params fake=\ud800", 31, /cannot stand in a configuration/],
   ["group g", 8, /at least one resource/],
   ["node n:banana", 6, /no type of node/],
+  ["role r", 7, /expected read, write or deny/],
+  ["primitive p OCF:heartbeat:Dummy", 13, /expected ocf:TYPE/],
+  ["primitive p stonith:ssh:x", 13, /expected stonith:TYPE/],
+  ["primitive p Dummy params a:b", 26, /expected name=value/],
+  ["primitive p Dummy params 5: 6: fake=1", 29, /expected name=value/],
+  ["primitive p Dummy meta priority=1 op_params x=1", 35, /belongs to an operation/],
+  ["primitive p Dummy op monitor interval=10s timeout", 43, /expected name=value, op_params/],
+  ["location l p 100: node1 role=Started", 25, /expected the end of the line/],
+  ["location l p rule $role=Promoted $id=x 100: #uname eq node1", 34, /the id comes before the role/],
+  ["location l p rule 100: #uname Eq node1", 31, /expected a comparison/],
+  ["location l p rule 100: a NUMBER:gt 1", 26, /expected one of string/],
+  ["location l p rule 100: Defined a", 32, /expected a comparison/],
+  ["location l p rule 100: defined a Or defined b", 34, /expected 'or'/],
+  ["colocation c inf: a b node-attribute=x node-attribute=y", 40, /said twice/],
+  ["property id=x maintenance-mode=true", 10, /expected \$id=ID or ID:/],
 ];
 
 for (const [line, column, message] of MISTAKES) {

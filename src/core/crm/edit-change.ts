@@ -120,7 +120,7 @@ export function addMonitor(configuration: Element, words: readonly string[]): El
   }
   const [id = "", roleWord, ...moreRoles] = target.split(":");
   const [interval = "", timeout, ...moreTimes] = times.split(":");
-  const role = roleWord === undefined ? undefined : readRole(roleWord, { spelling: "verbatim", nodes: () => [], warn: () => {} });
+  const role = roleWord === undefined ? undefined : readRole(roleWord, { spelling: "modern", nodes: () => [], warn: () => {} });
   if (role === null || moreRoles.length > 0) throw new CrmError("CRM_BAD_VALUE", `monitor: '${target}' does not end in a role`);
   if (moreTimes.length > 0) throw new CrmError("CRM_SYNTAX", "monitor: expected INTERVAL[:TIMEOUT]");
   for (const time of timeout === undefined ? [interval] : [interval, timeout]) {

@@ -55,7 +55,7 @@ function readResourceSets(
       current = closeSet(reader, current, closed, token);
     } else {
       const member = readMember(reader, token, suffixKind, how.options);
-      current = addMember(current, closed, member);
+      current = addMember(current, closed, member, how.options);
       plain?.push(member);
     }
     reader.skip();
@@ -74,11 +74,17 @@ function closeSet(reader: TokenReader, current: OpenSet | null, closed: OpenSet[
   return null;
 }
 
-function addMember(current: OpenSet | null, closed: OpenSet[], member: { id: string; suffix: string | null }): OpenSet {
+/** In texts a setting ends a set without brackets; typed, it is about the whole list, whatever follows (measured with crmsh). */
+function addMember(
+  current: OpenSet | null,
+  closed: OpenSet[],
+  member: { id: string; suffix: string | null },
+  { spelling }: GrammarOptions,
+): OpenSet {
   const fits =
     current !== null &&
     (current.members.length === 0 || current.suffix === member.suffix) &&
-    !(current.bracket === null && Object.keys(current.settings).length > 0);
+    !(spelling === "verbatim" && current.bracket === null && Object.keys(current.settings).length > 0);
   if (current !== null && fits) {
     current.suffix = member.suffix;
     current.members.push(member.id);
@@ -153,8 +159,7 @@ export function readLocation(reader: TokenReader, options: GrammarOptions): Draf
     if (!/^[^=]+:$/.test(score.text)) reader.fail("expected a score such as 100: or inf:, or a rule", score);
     attributes["score"] = normalizeScore(score.text.slice(0, -1));
     attributes["node"] = reader.next("the name of a node after the score").text;
-    readLocationSettings(reader, attributes, options);
-    reader.expectEnd(["role=", "resource-discovery="]);
+    reader.expectEnd([]);
   }
   return { type: "location", id, element: element("rsc_location", attributes, children), members: [] };
 }
@@ -162,8 +167,9 @@ export function readLocation(reader: TokenReader, options: GrammarOptions): Draf
 function readLocationSettings(reader: TokenReader, attributes: Record<string, string>, options: GrammarOptions): void {
   while (reader.isPair()) {
     const pair = reader.pair();
-    if (pair.name === "role") attributes["role"] = modernRole(pair.value ?? "", options);
-    else if (pair.name === "resource-discovery") attributes["resource-discovery"] = pair.value ?? "";
+    const name = pair.name.replace(/^\$/, "");
+    if (name === "role") attributes["role"] = modernRole(pair.value ?? "", options);
+    else if (name === "resource-discovery") attributes["resource-discovery"] = pair.value ?? "";
     else
       reader.fail(`expected role=, resource-discovery=, SCORE: NODE or rule${hint(pair.name, ["role", "resource-discovery"])}`, pair.token);
   }
@@ -229,6 +235,7 @@ function readTrailing(reader: TokenReader, attributes: Record<string, string>, a
       return;
     }
     const pair = reader.pair();
+    if (attributes[pair.name] !== undefined) reader.fail("this is said twice", pair.token);
     const isSwitch = pair.name === "symmetrical" || pair.name === "require-all" || pair.name === "influence";
     if (isSwitch && !BOOLEANS.includes((pair.value ?? "").toLowerCase())) reader.fail(`expected ${pair.name}=true or false`, pair.token);
     // The schema knows two of the many words for it; texts keep the one they have.

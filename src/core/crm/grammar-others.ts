@@ -49,6 +49,7 @@ export const DEFAULT_SET_IDS = { property: "cib-bootstrap-options", rsc_defaults
 export function readProperties(reader: TokenReader, type: "property" | "rsc_defaults" | "op_defaults", options: GrammarOptions): Draft {
   const first = reader.peek();
   if (first === undefined) reader.fail("expected name=value");
+  if (first?.text.startsWith("id=")) reader.fail("expected $id=ID or ID: for the id of the set", first);
   const named =
     first === undefined || first.quoted ? null : (/^\$id=(.+)$/.exec(first.text)?.[1] ?? /^([^=:]+):$/.exec(first.text)?.[1] ?? null);
   if (named !== null) reader.skip();
@@ -134,10 +135,10 @@ export function readAclRole(reader: TokenReader): Draft {
   const id = reader.id("the id of the role");
   reader.subject = `role ${id}`;
   const attributes: Record<string, string> = { id };
+  if (reader.done) reader.fail("expected read, write or deny");
   const description = reader.takePair("description");
   if (description !== null) attributes["description"] = description;
   const permissions: Element[] = [];
-  if (reader.done) reader.fail("expected read, write or deny");
   while (!reader.done) {
     const token = reader.next("read, write or deny");
     const kind = token.text.toLowerCase();

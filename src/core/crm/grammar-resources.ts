@@ -9,7 +9,7 @@ import { AGENT_CLASSES, hint, OPERATION_ATTRIBUTES, OPERATION_TIMES } from "./wo
 
 const PRIMITIVE_SECTIONS = ["params", "meta", "utilization", "operations", "op"];
 const OPERATION_STOP: ReadonlySet<string> = new Set([...PRIMITIVE_SECTIONS, "op_params", "op_meta"]);
-const PRIMITIVE_STOP: ReadonlySet<string> = new Set(PRIMITIVE_SECTIONS);
+const PRIMITIVE_STOP: ReadonlySet<string> = OPERATION_STOP;
 const SET_OF_WORD: Readonly<Record<string, string>> = {
   params: "instance_attributes",
   meta: "meta_attributes",
@@ -17,6 +17,8 @@ const SET_OF_WORD: Readonly<Record<string, string>> = {
   op_params: "instance_attributes",
   op_meta: "meta_attributes",
 };
+
+const UNIT_CLASSES = ["systemd", "service"];
 
 /** `primitive ID {[CLASS:[PROVIDER:]]TYPE|@TEMPLATE} …` and `rsc_template ID …`. */
 export function readPrimitive(reader: TokenReader, type: "primitive" | "rsc_template", options: GrammarOptions): Draft {
@@ -43,13 +45,16 @@ function readAgent(reader: TokenReader, token: Token, type: string): Record<stri
     return reader.fail("expected an agent ([CLASS:[PROVIDER:]]TYPE)", token);
   }
   if (parts.length === 1) return { class: "ocf", provider: "heartbeat", type: first };
-  if (first.toLowerCase() === "ocf") {
+  if (first === "ocf") {
     if (parts.length > 3) return reader.fail("expected ocf:PROVIDER:TYPE", token);
     return parts.length === 2
       ? { class: "ocf", provider: "heartbeat", type: second }
       : { class: "ocf", provider: second, type: more[0] ?? "" };
   }
-  if (AGENT_CLASSES.includes(first.toLowerCase())) return { class: first.toLowerCase(), type: parts.slice(1).join(":") };
+  // Only the names of systemd's units may have a colon in them.
+  if (AGENT_CLASSES.includes(first) && (parts.length === 2 || UNIT_CLASSES.includes(first)))
+    return { class: first, type: parts.slice(1).join(":") };
+  if (AGENT_CLASSES.includes(first.toLowerCase())) return reader.fail(`expected ${first.toLowerCase()}:TYPE`, token);
   if (parts.length === 2) return { class: "ocf", provider: first, type: second };
   return reader.fail(`'${first}' is no class of agents; expected one of ${AGENT_CLASSES.join(", ")}${hint(first, AGENT_CLASSES)}`, token);
 }
@@ -77,6 +82,7 @@ function readPrimitiveSection(reader: TokenReader, attributes: Record<string, st
       addOperation(children, readOperation(reader, options));
       return;
     default:
+      if (word === "op_params" || word === "op_meta") reader.fail(`'${word}' belongs to an operation; expected op NAME before it`);
       if (children.length > 0 && !reader.isPair()) {
         reader.expectEnd(["description=", ...PRIMITIVE_SECTIONS]);
         return;
@@ -113,15 +119,16 @@ function readOperation(reader: TokenReader, options: GrammarOptions): Element {
       sets.push(readSet(reader, SET_OF_WORD[word] ?? "", { stop: OPERATION_STOP, options }));
       continue;
     }
-    if (word !== null && PRIMITIVE_STOP.has(word)) break;
+    if (word !== null && OPERATION_STOP.has(word)) break;
     const pair = reader.pair();
-    if (pair.value === null) reader.fail("expected name=value, op_params, op_meta or the next section", pair.token);
+    if (pair.value === null && (OPERATION_ATTRIBUTES.includes(pair.name) || pair.name.includes(":")))
+      reader.fail("expected name=value, op_params, op_meta or the next section", pair.token);
     if (pair.name === "$id") attributes["id"] = requireId(pair.value ?? "", pair.token.column);
     else if (OPERATION_ATTRIBUTES.includes(pair.name)) {
       if (implicit.length > 0)
         reader.fail(`'${pair.name}' is an attribute of the operation and must come before its parameters`, pair.token);
       attributes[pair.name] = pair.value ?? "";
-    } else implicit.push(element("nvpair", { name: pair.name, value: pair.value ?? "" }));
+    } else implicit.push(element("nvpair", { name: pair.name, ...(pair.value === null ? {} : { value: pair.value }) }));
   }
   if (implicit.length > 0) sets.unshift(element("instance_attributes", {}, implicit));
   if (attributes["role"] !== undefined) attributes["role"] = modernRole(attributes["role"], options);

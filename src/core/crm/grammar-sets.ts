@@ -19,7 +19,8 @@ export function modernRole(text: string, options: GrammarOptions): string {
 
 /**
  * Reads the inside of an attribute set: `[$id=ID] [SCORE:] [rule …] NAME=VALUE…`, or `$id-ref=ID`. Ends before a word of
- * `stop`. Names without `=` have no value (CRM-CLI.md §4); `valueRequired` refuses them.
+ * `stop`. Names without `=` have no value (CRM-CLI.md §4); `valueRequired` refuses them. Later in the set `$id=A` is a pair
+ * like any `$NAME=VALUE`, and a score is taken as it is written, so that the schema judges it (both measured with crmsh).
  */
 export function readSet(
   reader: TokenReader,
@@ -32,6 +33,7 @@ export function readSet(
   while (!reader.done) {
     const word = reader.keyword();
     const token = reader.peek();
+    const isFirst = Object.keys(attributes).length === 0 && rules.length === 0 && pairs.length === 0;
     if (token === undefined || (word !== null && how.stop.has(word))) break;
     if (word === "rule" && pairs.length === 0) {
       reader.skip();
@@ -44,12 +46,12 @@ export function readSet(
       if (!reader.done && (following === null || !how.stop.has(following)))
         reader.fail("a set that is used again can have no values of its own");
       return element(name, { "id-ref": token.text.slice("$id-ref=".length) });
-    } else if (token.text.startsWith("$id=")) {
+    } else if (isFirst && token.text.startsWith("$id=")) {
       reader.skip();
       attributes["id"] = requireId(token.text.slice("$id=".length), token.column);
-    } else if (pairs.length === 0 && isScoreWord(token)) {
+    } else if (pairs.length === 0 && rules.length === 0 && attributes["score"] === undefined && isScoreWord(token)) {
       reader.skip();
-      attributes["score"] = normalizeScore(token.text.slice(0, -1));
+      attributes["score"] = token.text.slice(0, -1);
     } else {
       pairs.push(readPair(reader, how.valueRequired ?? false));
     }
@@ -71,7 +73,7 @@ function readPair(reader: TokenReader, valueRequired: boolean): Element {
     return element("nvpair", name === null ? { "id-ref": id } : { "id-ref": id, name });
   }
   const pair = reader.pair();
-  if (pair.value === null && (valueRequired || /:$/.test(pair.name))) reader.fail("expected name=value", pair.token);
+  if (pair.value === null && (valueRequired || pair.name.includes(":"))) reader.fail("expected name=value", pair.token);
   const value: Record<string, string> = pair.value === null ? {} : { value: pair.value };
   if (!pair.name.startsWith("$")) return element("nvpair", { name: pair.name, ...value });
   const [id, name] = splitOnce(pair.name.slice(1), ":");
@@ -92,6 +94,7 @@ export function readRule(reader: TokenReader, options: GrammarOptions): Element 
     if (setting === null || (!token.text.startsWith("$") && setting[1] !== "role")) break;
     reader.skip();
     const value = setting[2] ?? "";
+    if (attributes["role"] !== undefined && setting[1] !== "boolean-op") reader.fail("the id comes before the role, and each once", token);
     if (setting[1] === "id-ref") return element("rule", { "id-ref": value });
     if (setting[1] === "role") attributes["role"] = modernRole(value, options);
     else if (setting[1] === "id") attributes["id"] = requireId(value, token.column);
@@ -103,6 +106,8 @@ export function readRule(reader: TokenReader, options: GrammarOptions): Element 
   let operator: string | null = null;
   for (let word = reader.keyword(); word === "and" || word === "or"; word = reader.keyword()) {
     if (operator !== null && operator !== word) reader.fail(`'and' and 'or' cannot be mixed in one rule; expected '${operator}'`);
+    // `AND` is what a rule without the word says; `OR` would be written as it is, and the schema does not know it (measured).
+    if (word === "or" && reader.peek()?.text !== word) reader.fail("expected 'or'");
     operator = word;
     reader.skip();
     expressions.push(readExpression(reader));
@@ -127,7 +132,7 @@ function readRuleScore(reader: TokenReader, attributes: Record<string, string>):
 
 function readExpression(reader: TokenReader): Element {
   const word = reader.keyword();
-  if (word === "defined" || word === "not_defined") {
+  if ((word === "defined" || word === "not_defined") && word === reader.peek()?.text) {
     reader.skip();
     const attribute = reader.next("the name of a node attribute");
     return element("expression", { operation: word, attribute: attribute.text });
@@ -152,8 +157,8 @@ function readComparison(reader: TokenReader): Element {
   const attribute = reader.next("a condition, such as '#uname eq node1', 'defined pingd' or 'date gt 2030-01-01'");
   const token = reader.next(`a comparison: ${COMPARISONS.join(", ")}`);
   const [first, second] = splitOnce(token.text, ":");
-  const operation = (second ?? first).toLowerCase();
-  const type = second === null ? null : first.toLowerCase();
+  const operation = second ?? first;
+  const type = second === null ? null : first;
   if (!COMPARISONS.includes(operation) || token.quoted) {
     reader.fail(`expected a comparison: ${COMPARISONS.join(", ")}${hint(operation, COMPARISONS)}`, token);
   }
@@ -202,7 +207,7 @@ function readRange(reader: TokenReader): Element {
     else fields[pair.name] = pair.value;
   }
   const hasFields = Object.keys(fields).length > 0;
-  if (limits["end"] === undefined ? limits["start"] === undefined || !hasFields : hasFields) {
+  if (limits["end"] === undefined && (limits["start"] === undefined || !hasFields)) {
     reader.fail("expected start=DATE end=DATE, or start=DATE and the fields of a duration");
   }
   return element("date_expression", { operation: "in_range", ...limits }, hasFields ? [element("duration", fields)] : []);

@@ -53,9 +53,9 @@ export function durationMs(text: string): number | null {
   return factor === undefined ? null : Number(simple[1]) * factor;
 }
 
-/** `inf`, `+inf`, `-infinity` … in the spelling of the schema; every other text as it is. */
+/** `inf`, `+INF`, `-infinity` … in the spelling of the schema; every other text, `Inf` too, as it is (measured with crmsh). */
 export function normalizeScore(text: string): string {
-  const match = /^([+-]?)inf(inity)?$/i.exec(text);
+  const match = /^([+-]?)(inf|INF|infinity|INFINITY)$/.exec(text);
   return match === null ? text : `${match[1]}INFINITY`;
 }
 

@@ -29,7 +29,7 @@ export function setWords(set: Element, options: RenderOptions): string[] {
   const reference = attributeOf(set, "id-ref");
   if (reference !== undefined) return [`$id-ref=${quoteWord(reference)}`];
   const score = attributeOf(set, "score");
-  const words = score === undefined ? [] : [`${displayScore(score)}:`];
+  const words = score === undefined ? [] : [`${score}:`];
   for (const child of set.children) if (child.name === "rule") words.push(renderRule(child, options));
   for (const child of set.children) {
     if (child.name === "nvpair") words.push(renderPair(child, options));

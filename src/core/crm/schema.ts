@@ -47,10 +47,10 @@ const SHAPES: ReadonlyMap<string, ElementShape> = new Map<string, ElementShape>(
   ["acls", shape("", ["acl_role", "acl_target", "acl_group", "acl_user"])],
   ["tags", shape("", ["tag"])],
   ["alerts", shape("", ["alert"])],
-  ["cluster_property_set", shape("id:id id-ref score:integer", ["rule", "nvpair"])],
-  ["instance_attributes", shape("id:id id-ref score:integer name", ["rule", "nvpair"])],
-  ["meta_attributes", shape("id:id id-ref score:integer name", ["rule", "nvpair"])],
-  ["utilization", shape("id:id id-ref score:integer name", ["rule", "nvpair"])],
+  ["cluster_property_set", shape("id:id id-ref score:score", ["rule", "nvpair"])],
+  ["instance_attributes", shape("id:id id-ref score:score name", ["rule", "nvpair"])],
+  ["meta_attributes", shape("id:id id-ref score:score name", ["rule", "nvpair"])],
+  ["utilization", shape("id:id id-ref score:score name", ["rule", "nvpair"])],
   ["nvpair", shape("id:id id-ref name value")],
   ["node", shape("id! uname! type=normal|member|ping|remote|pending description score:score", ["instance_attributes", "utilization"])],
   ["primitive", shape("id!:id class provider type template:id description", [...SETS, "utilization", "operations"])],
@@ -267,6 +267,11 @@ function checkWhole(of: Element): string | null {
       if (has("role") && !ROLES.has((attributeOf(of, "role") ?? "").toLowerCase()))
         return `role="${attributeOf(of, "role")}" in <rule>: expected one of ${ROLE_VALUES.join(", ")}`;
       return has("id-ref") || count(...EXPRESSIONS) > 0 ? null : "a rule needs at least one expression";
+    case "cluster_property_set":
+    case "instance_attributes":
+    case "meta_attributes":
+    case "utilization":
+      return count("rule") > 1 ? `<${of.name}> has at most one rule` : null;
     case "nvpair":
       return has("id-ref") || (has("id") && has("name")) ? null : "a pair needs a name";
     case "alert":
