@@ -165,6 +165,23 @@ describe("intents and results", () => {
     assert.equal(log.state.intents.size, 0);
   });
 
+  test("an attribute that only weighs places makes a plan old, not void; one that commands voids it", () => {
+    const log = new Log().run(...created);
+    const set = (name: string): Command => ({ kind: "attribute.set", changes: [{ node: "n1", name, value: "1" }] });
+    const older = commitIntents(log, start(log));
+    log.run(set("pingd"));
+    assert.equal(log.state.changedAt, log.state.index, "it is to be made anew");
+    log.run(older);
+    assert.equal(log.code, null);
+    assert.equal(log.state.intents.size, 1);
+    for (const name of ["standby", "maintenance", "shutdown", "terminate"]) {
+      const other = new Log().run(...created);
+      const late = commitIntents(other, start(other));
+      other.run(set(name), late);
+      assert.equal(other.code, "PLAN_STALE", name);
+    }
+  });
+
   test("a plan that does not know of what another one has begun since is stale, also when that has ended well", () => {
     const log = new Log().run(...created);
     const blind: Command = { ...commitIntents(log, start(log, "n2")), transition: 2 } as Command;

@@ -182,9 +182,13 @@ for (const [name, make] of SUBJECTS) {
     post({ kind: "applied", entries: many, nowMs: NOW_MS });
     const planned = await next(is("planned"));
     assert.ok(planned.kind === "planned" && planned.basedOn === state.index + 4);
+    // One word for each message that held entries, after all that came of it.
+    const heard = (answer: FromPlanner): boolean => answer.kind === "heard";
+    await next(heard);
     post({ kind: "applied", entries: [attribute(5)], nowMs: NOW_MS });
     const again = await next(is("planned"));
     assert.ok(again.kind === "planned" && again.basedOn === state.index + 5);
+    await next(heard);
     post({ kind: "applied", entries: [], nowMs: NOW_MS });
     post({ kind: "explain", id: 1, quorate: true, node, nowMs: NOW_MS });
     const explained = await next(is("explained"));

@@ -7,9 +7,13 @@ import { ATTRIBUTES_MAX, type CibState, type NodeStatus, type ResourceHistory } 
 
 type Of<K extends Command["kind"]> = Extract<Command, { kind: K }>;
 
+/** They say what may run on a node at all, or that it has to go. Others only weigh places against each other. */
+const COMMANDING: ReadonlySet<string> = new Set(["standby", "maintenance", "shutdown", "terminate"]);
+
 /** Transient attributes: they end with the incarnation of the node. */
 export function applyAttributes(state: CibState, command: Of<"attribute.set">): Change {
   let next = state;
+  let voidsPlans = false;
   for (const change of command.changes) {
     const node = next.nodes.get(change.node);
     if (node === undefined) return refused("NODE_UNKNOWN", `there is no node ${change.node}`);
@@ -20,8 +24,9 @@ export function applyAttributes(state: CibState, command: Of<"attribute.set">): 
     }
     const attributes = change.value === null ? node.attributes.delete(change.name) : node.attributes.set(change.name, change.value);
     next = withNode(next, { ...node, attributes });
+    voidsPlans ||= COMMANDING.has(change.name);
   }
-  return accepted(dropCoverage(next), { voidsPlans: next !== state });
+  return accepted(dropCoverage(next), { voidsPlans, datesPlans: next !== state });
 }
 
 /** `cleanup` and `refresh` (policy/status.md 19.6): forgotten history is probed again; fail counts go with it. */

@@ -10,8 +10,7 @@ type Of<K extends Command["kind"]> = Extract<Command, { kind: K }>;
 export function applyFencingRequest(state: CibState, index: LogIndex, command: Of<"fencing.request">): Change {
   const node = state.nodes.get(command.target);
   if (node === undefined) return refused("NODE_UNKNOWN", `there is no node ${command.target}`);
-  if (command.basedOn !== null && command.basedOn < state.changedAt)
-    return refused("PLAN_STALE", `something changed at ${state.changedAt}`);
+  if (command.basedOn !== null && command.basedOn < state.voidedAt) return refused("PLAN_STALE", `something changed at ${state.voidedAt}`);
   const present = state.fencing.get(command.target);
   if (present !== undefined) {
     const again: FencingRequest = command.source === "operator" ? { ...present, retryAtMs: null, failed: [] } : present;
@@ -89,7 +88,7 @@ export function applyFencingWithdraw(state: CibState, command: Of<"fencing.withd
   if (request === undefined || request.id !== command.request || request.source !== "policy") {
     return refused("FENCING_UNKNOWN", `no such request to fence ${command.target}`);
   }
-  if (command.basedOn < state.changedAt) return refused("PLAN_STALE", `something changed at ${state.changedAt}`);
+  if (command.basedOn < state.voidedAt) return refused("PLAN_STALE", `something changed at ${state.voidedAt}`);
   if (request.current !== null)
     return refused("FENCING_UNDER_WAY", `${request.current.device} is fencing ${command.target} at this moment`);
   return accepted({ ...state, fencing: state.fencing.delete(command.target) }, { voidsPlans: false });

@@ -21,7 +21,7 @@ type Of<K extends Command["kind"]> = Extract<Command, { kind: K }>;
  * elsewhere), or when one of them meets another action of the same resource on its node: the plan waits or is made anew.
  */
 export function applyIntents(state: CibState, index: LogIndex, command: Of<"intents.commit">): Change {
-  if (command.basedOn < state.changedAt) return refused("PLAN_STALE", `something changed at ${state.changedAt}, after ${command.basedOn}`);
+  if (command.basedOn < state.voidedAt) return refused("PLAN_STALE", `something changed at ${state.voidedAt}, after ${command.basedOn}`);
   const last = state.lastPlan;
   const same = last?.transition === command.transition && last.basedOn === command.basedOn;
   if (last !== undefined && !same && last.at > command.basedOn)

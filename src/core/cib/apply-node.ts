@@ -194,7 +194,7 @@ export function applyCovers(state: CibState, command: Of<"node.covers">): Change
   const node = findMember(state, command.memberId);
   if (node === undefined) return refused("NODE_UNKNOWN", `member ${command.memberId} is no node of this cluster`);
   if (node.incarnation !== command.incarnation) return refused("INCARNATION_OLD", `node ${node.name} is in another incarnation now`);
-  if (command.basedOn < state.changedAt) return refused("PLAN_STALE", `something changed at ${state.changedAt}`);
+  if (command.basedOn < state.voidedAt) return refused("PLAN_STALE", `something changed at ${state.voidedAt}`);
   let history = node.history;
   for (const resource of command.resources) {
     const entry = history.get(resource);

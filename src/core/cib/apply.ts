@@ -57,7 +57,8 @@ function finish(before: CibState, index: LogIndex, change: Change): Applied {
   if (change.kind === "refused") {
     return { state: before, result: { ok: false, index, code: change.code, message: change.message } };
   }
-  const state = change.voidsPlans ? { ...change.state, changedAt: index } : change.state;
+  const dated = change.datesPlans ? { ...change.state, changedAt: index } : change.state;
+  const state = change.voidsPlans ? { ...dated, voidedAt: index } : dated;
   return { state, result: { ok: true, index, epoch: state.epoch, value: change.value } };
 }
 

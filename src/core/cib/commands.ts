@@ -166,7 +166,7 @@ export type Command =
   /** A clean goodbye: nothing runs there any more. */
   | { readonly kind: "node.leave"; readonly memberId: MemberId; readonly incarnation: Incarnation }
   | { readonly kind: "attribute.set"; readonly changes: readonly AttributeChange[] }
-  /** Decided on the state at `basedOn`; refused when something that matters changed since (`state.changedAt`). */
+  /** Decided on the state at `basedOn`; refused when something that matters changed since (`state.voidedAt`). */
   | {
       readonly kind: "intents.commit";
       readonly basedOn: LogIndex;

@@ -77,7 +77,10 @@ function encodeNode(node: NodeStatus): unknown {
 /** The state that `encodeSnapshot` was given. The bytes were verified by their hash; a form we do not know stops the node. */
 export function decodeSnapshot(data: SnapshotData): CibState {
   invariant(data.version === SNAPSHOT_VERSION, `snapshot of form ${data.version}, this build reads ${SNAPSHOT_VERSION}`);
-  const plain = data.state as Omit<CibState, "sections" | "nodes" | "intents" | "fencing" | "sessions" | "tokens" | "uploads"> & {
+  const plain = data.state as Omit<
+    CibState,
+    "sections" | "nodes" | "intents" | "fencing" | "sessions" | "tokens" | "uploads" | "voidedAt"
+  > & {
     readonly sections: Readonly<Record<Section, { readonly objects: Pairs<never>; readonly nextOrdinal: number }>>;
     readonly nodes: Pairs<unknown>;
     readonly intents: Pairs<never>;
@@ -86,6 +89,7 @@ export function decodeSnapshot(data: SnapshotData): CibState {
     readonly tokens: Pairs<never>;
     /** Absent in snapshots of builds that did not know them. */
     readonly uploads?: Pairs<never>;
+    readonly voidedAt?: CibState["voidedAt"];
   };
   const sections: Partial<Record<Section, SectionState>> = {};
   for (const name of SECTIONS) {
@@ -94,6 +98,7 @@ export function decodeSnapshot(data: SnapshotData): CibState {
   }
   return {
     ...plain,
+    voidedAt: plain.voidedAt ?? plain.changedAt,
     sections: sections as Record<Section, SectionState>,
     nodes: PersistentMap.from(plain.nodes.map(([name, node]) => [name, decodeNode(node)] as const)),
     intents: PersistentMap.from(plain.intents),

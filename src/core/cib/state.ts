@@ -221,8 +221,13 @@ export type PolicyFailure = { readonly code: string; readonly message: string; r
 export type CibState = {
   /** Index of the last applied entry. */
   readonly index: LogIndex;
-  /** Index of the last change that may alter a decision of the policy engine; plans older than it are void. */
+  /** Index of the last change that may alter a decision of the policy engine: an older plan is made anew. */
   readonly changedAt: LogIndex;
+  /**
+   * Index of the last change but one of attributes that only say where things run best: what an older plan has not begun
+   * is refused. Were attributes among them, a stream of them would leave no plan in time to begin anything.
+   */
+  readonly voidedAt: LogIndex;
   readonly clockMs: number;
   readonly cluster: { readonly id: string; readonly name: string; readonly forcedAtMs?: number } | null;
   readonly featureLevel: number;
@@ -254,6 +259,7 @@ export function emptyState(): CibState {
   return {
     index: logIndex(0),
     changedAt: logIndex(0),
+    voidedAt: logIndex(0),
     clockMs: 0,
     cluster: null,
     featureLevel: 1,

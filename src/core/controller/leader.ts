@@ -200,7 +200,7 @@ export class Leader {
     this.#host.emit({ kind: "planner", message: { kind: "applied", entries: [], nowMs: stamp } });
   }
 
-  onPlanner(message: Exclude<FromPlanner, { kind: "rehearsed" | "explained" }>): void {
+  onPlanner(message: Exclude<FromPlanner, { kind: "rehearsed" | "explained" | "heard" }>): void {
     if (message.session !== this.#session || !this.#leading) return;
     switch (message.kind) {
       case "planned": {

@@ -25,6 +25,8 @@ import {
 export const DUTY_TICK_MS = 50;
 /** The policy worker is told of what can wait at most this often, milliseconds: a stream of it costs few messages and plans. */
 const TELL_PAUSE_MS = 100;
+/** Entries that wait for a worker that is busy; above it the worker is given the state as a whole. */
+const PLANNER_ENTRIES_MAX = 16_384;
 /** Once there is a new leader, what was forwarded to the old one and not answered is given up after this long, milliseconds. */
 const LOST_PROPOSAL_MS = 100;
 /** The leader looks this often whether the membership still needs its help, milliseconds. */
@@ -72,6 +74,8 @@ export class NodeCore implements Host {
   #tellPlannerMs = 0;
   /** Of what the worker was not told yet something may call for an action at once. */
   #plannerHurries = false;
+  /** Messages with entries that the worker has not taken in: what comes meanwhile is decided about in one go. */
+  #plannerOwes = 0;
   #clockChangedMs: number;
   #snapshotUnderWay = false;
   #nextDutiesMs = 0;
@@ -138,7 +142,8 @@ export class NodeCore implements Host {
   /** Own clock at which `tick` is wanted at the latest. */
   nextWakeMs(): number {
     const slackMs = this.#quiet && this.#follows ? HEARTBEAT_SLACK_MS : 0;
-    const tellMs = this.#leader.leading && this.#plannerEntries.length > 0 ? this.#tellPlannerMs : Number.POSITIVE_INFINITY;
+    const tellMs =
+      this.#leader.leading && this.#plannerEntries.length > 0 && this.#plannerOwes === 0 ? this.#tellPlannerMs : Number.POSITIVE_INFINITY;
     return Math.min(this.raft.nextWakeMs(), this.#nextDutiesMs + slackMs, tellMs);
   }
 
@@ -223,6 +228,11 @@ export class NodeCore implements Host {
     if (this.#plannerEntries.length === 0 || !this.#plannerUp) return;
     const entries = this.#plannerEntries;
     this.#plannerEntries = [];
+    if (entries.length > PLANNER_ENTRIES_MAX) {
+      this.#effects.push({ kind: "planner", message: { kind: "load", state: this.#state } });
+      return;
+    }
+    this.#plannerOwes += 1;
     this.#tellPlannerMs = this.nowMs + TELL_PAUSE_MS;
     this.#effects.push({ kind: "planner", message: { kind: "applied", entries, nowMs: stampMs(this) } });
   }
@@ -234,7 +244,7 @@ export class NodeCore implements Host {
   #noteForPlanner(entry: Entry<Proposal>, command: Command | null): void {
     // A worker that starts later is given the state as a whole.
     if (!this.#plannerUp) return;
-    this.#plannerEntries.push(entry);
+    if (this.#plannerEntries.length <= PLANNER_ENTRIES_MAX) this.#plannerEntries.push(entry);
     const canWait = command === null || (command.kind === "attribute.set" && this.#leader.rests);
     if (!canWait) this.#plannerHurries = true;
   }
@@ -273,11 +283,13 @@ export class NodeCore implements Host {
         this.#member.onGuardian(event.message);
         return;
       case "planner":
-        if (event.message.kind === "rehearsed" || event.message.kind === "explained") this.#requests.desk.onPlanner(event.message);
+        if (event.message.kind === "heard") this.#plannerOwes = Math.max(0, this.#plannerOwes - 1);
+        else if (event.message.kind === "rehearsed" || event.message.kind === "explained") this.#requests.desk.onPlanner(event.message);
         else this.#leader.onPlanner(event.message);
         return;
       case "plannerStarted":
         this.#plannerUp = true;
+        this.#plannerOwes = 0;
         this.#plannerEntries = [];
         this.#requests.desk.plannerUp = true;
         this.#leader.plannerStarted();
@@ -370,6 +382,7 @@ export class NodeCore implements Host {
     }
     // A configuration is in force when it is appended, and replaced when its entry is.
     if ((entries && this.raftStatus.configIndex !== this.#configIndex) || this.#leavingCommits()) this.#tellPeers();
+    if (this.#plannerOwes > 0) return;
     if ((this.#leader.leading && this.#plannerHurries) || this.nowMs >= this.#tellPlannerMs) this.#tellPlanner();
   }
 

@@ -82,6 +82,8 @@ export type FromPlanner =
       readonly computedMs: number;
     }
   /** Commands to commit now, in this order; all based on the same plan. */
+  /** What was applied has been taken in, whatever came of it: there is room for more. */
+  | { readonly kind: "heard" }
   | { readonly kind: "step"; readonly session: number; readonly commands: readonly Command[] }
   /** How far the present transition is. `idle`: nothing is under way and nothing more will begin. */
   | {
@@ -156,6 +158,7 @@ export class Planner {
       case "applied":
         for (const entry of message.entries) this.#apply(entry);
         this.#advance(message.nowMs);
+        if (message.entries.length > 0) this.#out.push({ kind: "heard" });
         break;
       case "lead":
         this.#session = message.session;
