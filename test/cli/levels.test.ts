@@ -264,7 +264,10 @@ describe("levels over the API", () => {
     ]);
   });
 
+  const votes = (up: number) => ({ nodes: ["n1", "n2", "n3"].map((name, at) => ({ name, votes: 1, state: at < up ? "online" : "lost" })) });
+
   test("fence goes ahead in a batch, clearstate only with -F", async () => {
+    daemon.answers.set("status", () => votes(3));
     daemon.answers.set("node.fence", () => ({ index: 4, by: "device f on n2", elapsedMs: 12 }));
     daemon.answers.set("node.confirm", () => ({ index: 5, epoch: 1 }));
     assert.deepEqual((await run("node fence n3")).said, ["INFO: n3 is fenced by device f on n2 after 12 ms"]);
@@ -273,6 +276,18 @@ describe("levels over the API", () => {
       daemon.takeWrites().map((request) => request.method),
       ["node.fence"],
     );
+  });
+
+  test("fencing that costs the quorum is asked about, and not done in a batch without -F", async () => {
+    daemon.answers.set("status", () => votes(2));
+    daemon.answers.set("node.fence", () => ({ index: 4, by: "device f on n2", elapsedMs: 12 }));
+    const refused = await run("node fence n2");
+    assert.equal(refused.ok, false);
+    assert.match(refused.said.join(" "), /n2.*quorum \(1 of 3 votes are left\)/);
+    assert.deepEqual(daemon.takeWrites(), []);
+    // What is down already costs nothing more.
+    assert.equal((await run("node fence n3")).ok, true);
+    assert.equal(daemon.takeWrites().length, 1);
   });
 
   test("a refusal of the daemon is told in its words", async () => {

@@ -222,8 +222,13 @@ const fence: Command = {
     const [node, action] = [args[0]!, args[1]];
     if (action !== undefined && action !== "off" && action !== "reboot") throw new CommandError("the action is off or reboot");
     await namesOf([node], false, context);
-    if (!(await context.terminal.confirm(`Fence ${node}: everything on it ends. Go ahead`, context.mode !== "interactive"))) return false;
     const api = await context.api();
+    const left = votesLeft(asRecord(await api.request("status")), node);
+    const question = `Fence ${node}: everything on it ends${left === null ? "" : `, and with it the quorum (${left}); nothing is recovered until it is back`}. Go ahead`;
+    if (!(await context.terminal.confirm(question, context.mode !== "interactive" && left === null))) {
+      if (left !== null) context.terminal.error(`${node} was not fenced: it would cost the quorum (${left}); -F fences without a question`);
+      return false;
+    }
     const done = asRecord(
       await api.request("node.fence", action === undefined ? { node } : { node, action }, { timeoutMs: FENCE_TIMEOUT_MS }),
     );
@@ -233,6 +238,19 @@ const fence: Command = {
   },
   complete: completeBy(completeNodes, ["off", "reboot"], []),
 };
+
+/** "V of T votes are left" when the loss of the node, which is up, leaves those that are up without a majority; else null. */
+function votesLeft(status: Readonly<Record<string, unknown>>, node: string): string | null {
+  let [total, left, isUp] = [0, 0, false];
+  for (const row of Array.isArray(status["nodes"]) ? status["nodes"].map(asRecord) : []) {
+    const votes = Number(row["votes"] ?? 0);
+    const up = row["state"] === "online" || row["state"] === "detached";
+    total += votes;
+    if (row["name"] === node) isUp = up;
+    else if (up) left += votes;
+  }
+  return isUp && 2 * left <= total ? `${left} of ${total} votes are left` : null;
+}
 
 const clearstate: Command = {
   name: "clearstate",
