@@ -45,6 +45,8 @@ function graphOf(how: {
     readonly remote?: boolean;
   }[];
   readonly symmetric?: boolean;
+  /** Without it what runs is frozen. */
+  readonly quorate?: boolean;
 }): TransitionGraph {
   const nodes = how.nodes.map(
     ({ name, remote = false }, at) => `<node id="${at + 1}" uname="${name}" type="${remote ? "remote" : "member"}"/>`,
@@ -54,8 +56,8 @@ function graphOf(how: {
       `<node_state id="${at + 1}" uname="${name}" remote_node="${remote}" in_ccm="true" crmd="online" join="${join}" expected="${join}">
         <lrm id="${at + 1}"><lrm_resources>${histories}</lrm_resources></lrm>${leaves ? leaving(at + 1) : ""}</node_state>`,
   );
-  const text = `<cib validate-with="pacemaker-3.7" have-quorum="1" crm_feature_set="3.15.0"><configuration><crm_config>
-    <cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="${how.fencing ?? false}"/><nvpair id="o2" name="symmetric-cluster" value="${how.symmetric ?? true}"/></cluster_property_set></crm_config>
+  const text = `<cib validate-with="pacemaker-3.7" have-quorum="${how.quorate === false ? 0 : 1}" crm_feature_set="3.15.0"><configuration><crm_config>
+    <cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="${how.fencing ?? false}"/><nvpair id="o2" name="symmetric-cluster" value="${how.symmetric ?? true}"/><nvpair id="o3" name="no-quorum-policy" value="freeze"/></cluster_property_set></crm_config>
     <nodes>${nodes.join("")}</nodes><resources>${how.resources}</resources><constraints>${how.constraints ?? ""}</constraints>
     </configuration><status>${states.join("")}</status></cib>`;
   return schedule(upgradeCib(parseXml(text)), 1_700_000_000_000, md5).graph;
@@ -259,4 +261,29 @@ test("nothing is cancelled behind a connection that goes down (actions.md O12)",
     ).filter((key) => key.startsWith("a_"));
   assert.deepEqual(made(false), ["a_monitor_10000 r"]);
   assert.deepEqual(made(true), []);
+});
+
+test("an instance that lacks the quorum to start is told of the others' starts (actions.md O7)", () => {
+  const made = keys(
+    graphOf({
+      quorate: false,
+      resources: `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="notify" value="true"/></meta_attributes>
+        <primitive id="a" ${DUMMY}/></clone><primitive id="before" ${DUMMY}/>`,
+      constraints: `<rsc_order id="c1" first="before" then="c"/>`,
+      nodes: [
+        {
+          name: "n1",
+          histories: history("a", entry("a", "start")) + history("before", entry("before", "start", { digest: 'op-digest="0"' })),
+        },
+        {
+          name: "n2",
+          histories: history("a", entry("a", "monitor", { rc: 7 })) + history("before", entry("before", "monitor", { rc: 7 })),
+        },
+      ],
+    }),
+  );
+  assert.ok(
+    made.some((key) => key.startsWith("a_pre_notify_start_0") && key.endsWith("n2")),
+    made.join(", "),
+  );
 });

@@ -151,9 +151,8 @@ function describeActions(planner: Planner, primitive: Resource, picture: Picture
 function describeFuture(planner: Planner, primitive: Resource, picture: Picture): void {
   const node = primitive.node;
   if (node === null || primitive.nextRole <= ROLE.stopped) return;
-  // Also where its start is blocked, say by a stop that nobody can carry out.
+  // Also where its start is blocked, by a stop that nobody can carry out or for lack of quorum.
   const starting = planner.first(primitive, "start_0", node)?.needed ?? false;
-  if (!starting && !primitive.activeNodes.includes(node)) return;
   picture.willBeActive.push({ resource: primitive, node, starting });
 }
 
