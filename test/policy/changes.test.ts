@@ -43,6 +43,8 @@ function graphOf(how: {
     readonly histories?: string;
     readonly leaves?: boolean;
     readonly remote?: boolean;
+    /** Has fallen silent. */
+    readonly lost?: boolean;
   }[];
   readonly symmetric?: boolean;
   /** Without it what runs is frozen. */
@@ -52,8 +54,8 @@ function graphOf(how: {
     ({ name, remote = false }, at) => `<node id="${at + 1}" uname="${name}" type="${remote ? "remote" : "member"}"/>`,
   );
   const states = how.nodes.map(
-    ({ name, join = "member", histories = "", leaves = false, remote = false }, at) =>
-      `<node_state id="${at + 1}" uname="${name}" remote_node="${remote}" in_ccm="true" crmd="online" join="${join}" expected="${join}">
+    ({ name, join = "member", histories = "", leaves = false, remote = false, lost = false }, at) =>
+      `<node_state id="${at + 1}" uname="${name}" remote_node="${remote}" in_ccm="true" crmd="${lost ? "offline" : "online"}" join="${join}" expected="${join}">
         <lrm id="${at + 1}"><lrm_resources>${histories}</lrm_resources></lrm>${leaves ? leaving(at + 1) : ""}</node_state>`,
   );
   const text = `<cib validate-with="pacemaker-3.7" have-quorum="${how.quorate === false ? 0 : 1}" crm_feature_set="3.15.0"><configuration><crm_config>
@@ -157,13 +159,13 @@ test("what follows a clone waits for the stop of an instance whose start is in f
   const pending = entry("inst", "start", { rc: 193, status: -1 });
   for (const notify of [false, true]) {
     const meta = `<meta_attributes id="m"><nvpair id="m1" name="notify" value="${notify}"/></meta_attributes>`;
-    const startOf = (inFlight: boolean): readonly string[] => {
+    const startOf = (inFlight: boolean, leaves = true): readonly string[] => {
       const graph = graphOf({
         resources: `<clone id="c">${meta}<primitive id="inst" ${DUMMY}/></clone><primitive id="after" ${DUMMY}/>`,
         constraints: `<rsc_order id="o" first="c" then="after"/>`,
         nodes: [
           { name: "n1", histories: history("inst", entry("inst", "start")) },
-          { name: "n2", leaves: true, histories: history("inst", inFlight ? pending : entry("inst", "start")) },
+          { name: "n2", leaves, histories: history("inst", inFlight ? pending : entry("inst", "start")) },
         ],
       });
       const start = graph.actions.find(({ key }) => key === "after_start_0");
@@ -173,6 +175,7 @@ test("what follows a clone waits for the stop of an instance whose start is in f
     const point = notify ? "c_confirmed-post_notify_running_0" : "c_running_0";
     assert.ok(startOf(true).includes(point), point);
     assert.ok(!startOf(false).includes(point), point);
+    assert.ok(!startOf(true, false).includes(point), point);
   }
 });
 
@@ -286,4 +289,23 @@ test("an instance that lacks the quorum to start is told of the others' starts (
     made.some((key) => key.startsWith("a_pre_notify_start_0") && key.endsWith("n2")),
     made.join(", "),
   );
+});
+
+test("instances that are to restart for themselves are not told of a stop that fencing does (actions.md O7)", () => {
+  const made = keys(
+    graphOf({
+      fencing: true,
+      resources: `<primitive id="f" class="stonith" type="fence_xvm"/><clone id="c"><meta_attributes id="m"><nvpair id="m1" name="notify" value="true"/>
+        <nvpair id="m2" name="promotable" value="true"/></meta_attributes><primitive id="a" ${DUMMY}/></clone>`,
+      nodes: [
+        { name: "n1", histories: history("a", entry("a", "start", { digest: 'op-digest="0"' })) },
+        { name: "n2", histories: history("a", entry("a", "start")) },
+        { name: "n3", lost: true, histories: history("a", entry("a", "start")) },
+      ],
+    }),
+  );
+  const told = (node: string): boolean =>
+    made.some((key) => key.includes("post_notify_stop") && key.startsWith("a_") && key.endsWith(node));
+  assert.ok(told("n2"), made.join(", "));
+  assert.ok(!told("n1"), made.join(", "));
 });

@@ -59,11 +59,12 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     kind: "instance",
-    reason: "2.1.5 does not show clone instances on nodes that are offline (status.md 28.13)",
+    reason: "2.1.5 does not show clone instances, nor groups that are nowhere else, on nodes that are offline (status.md 28.13)",
     hides: ({ cib, ours, oracle }, resource, { node }) => {
       if (!(ours.final.nodes[node]?.state ?? "offline").includes("offline")) return false;
-      if (find(cib, topOf(cib, resource.replace(/:\d+$/, "")))?.name !== "clone") return false;
-      return !(oracle.final.resources[resource] ?? []).some((other) => other.node === node);
+      const shown = oracle.final.resources[resource] ?? [];
+      const top = find(cib, topOf(cib, resource.replace(/:\d+$/, "")))?.name;
+      return top === "clone" ? !shown.some((other) => other.node === node) : top === "group" && shown.length === 0;
     },
   },
   {

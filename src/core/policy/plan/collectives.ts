@@ -1,6 +1,7 @@
 import { INFINITY_SCORE } from "../../base/index.ts";
 import { primitivesOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
+import { ROLE } from "../model-values.ts";
 import type { Action } from "./action.ts";
 import { planNotificationPoints } from "./notify.ts";
 import type { Planner } from "./planner.ts";
@@ -55,8 +56,8 @@ export function turnoverOf(planner: Planner, instances: readonly Resource[]): Tu
       for (const stop of planner.actionsOf(primitive, "stop_0")) {
         if (stop.needed && (stop.runnable || stop.pseudo)) stops = true;
       }
-      // A start in flight is a start for what follows, also of an instance that is going to stop (seen with crm_simulate).
-      if (primitive.startPending) sum.starting = true;
+      // A start in flight of an instance that is going to stop is a start for what follows (seen with crm_simulate).
+      if (primitive.startPending && primitive.nextRole <= ROLE.stopped) sum.starting = true;
       if (primitive.activeNodes.length > 0) sum.active = true;
       if (planner.actionsOf(primitive, "promote_0").some((one) => one.needed)) sum.promoting = true;
       if (planner.actionsOf(primitive, "demote_0").some((one) => one.needed)) sum.demoting = true;

@@ -246,7 +246,7 @@ function orderRecurringAfter(planner: Planner, resource: Resource, confirmed: Ac
 function notifyFencing(planner: Planner, clone: Resource, points: PhasePoints, picture: Picture, phase: NotifyPhase): void {
   if (points.task !== "stop") return;
   const implied = planner.impliedStops.filter((one) => one.top === clone && one.stop.needed);
-  for (const { fence, stop } of implied) {
+  for (const { fence, stop, planned } of implied) {
     const victim = stop.resource;
     if (victim === null) continue;
     const post = planner.request({
@@ -273,8 +273,8 @@ function notifyFencing(planner: Planner, clone: Resource, points: PhasePoints, p
       for (const node of resource.activeNodes) {
         const ownStop = planner.first(resource, "stop_0", node);
         if (resource === victim) continue;
-        // One that is itself about to stop is told right after the fencing, and not again after its own stop.
-        if (ownStop?.needed === true && resource.node !== node) continue;
+        if (ownStop !== null && planned.has(ownStop)) continue;
+        // One that orderings restart is told right after the fencing, and not again after its own stop.
         const around = ownStop?.needed === true ? null : points;
         const action = notifyOne(planner, points, { type: "post", around }, resource, node, phase);
         if (action === null) continue;

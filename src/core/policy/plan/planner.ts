@@ -1,5 +1,6 @@
 import type { Model } from "../model.ts";
 import type { PolicyNode } from "../model-node.ts";
+import { primitivesOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { Action } from "./action.ts";
 import { checkRunnable } from "./runnable.ts";
@@ -28,6 +29,9 @@ export type ResourceActions = { readonly all: Action[]; readonly byKey: Map<stri
 
 const NO_ACTIONS: readonly Action[] = [];
 
+/** A stop that fencing does: of `top`, some instances had a needed stop of their own before orderings brought about more. */
+type ImpliedStop = { readonly fence: Action; readonly stop: Action; readonly top: Resource; readonly planned: ReadonlySet<Action> };
+
 /** All actions and relations of one run, with the indexes that every phase uses. */
 export class Planner {
   readonly model: Model;
@@ -39,7 +43,7 @@ export class Planner {
   private readonly byNode = new Map<PolicyNode, Action[]>();
   private readonly manyByNode = new Map<string, { upTo: number; readonly byNode: Map<PolicyNode, Action> }>();
   private readonly fences = new Map<PolicyNode, Action>();
-  readonly impliedStops: { readonly fence: Action; readonly stop: Action; readonly top: Resource }[] = [];
+  readonly impliedStops: ImpliedStop[] = [];
   readonly stopEdges: { readonly resource: Resource; readonly then: Action }[] = [];
   /** Relations by resource of a `stop` on the first side (O5.2). */
   readonly stopRelations: Relation[] = [];
@@ -168,7 +172,8 @@ export class Planner {
 
   /** A stop implied by fencing: notifications hang a second chain on it (O7). */
   noteImpliedStop(fence: Action, stop: Action, top: Resource): void {
-    this.impliedStops.push({ fence, stop, top });
+    const stops = top.notify ? [...primitivesOf(top)].flatMap((primitive) => this.actionsOf(primitive, "stop_0")) : [];
+    this.impliedStops.push({ fence, stop, top, planned: new Set(stops.filter((one) => one.needed)) });
   }
 
   /** A stop that precedes an action directly, for probes (O5.2). */
