@@ -125,11 +125,13 @@ test("set changes what is there, and an id built from it", () => {
   assert.throws(() => session.set("a.nosuch", "2"), /no attribute 'nosuch'/);
 });
 
-test("monitor refuses the same interval in other words", () => {
+test("monitor refuses the same interval in other words and for another role", () => {
   const session = fresh("primitive a Dummy op monitor interval=10s");
   assert.throws(() => session.monitor(["a", "10"]), /already has a monitor/);
-  session.monitor(["a:Promoted", "10:30"]);
-  assert.ok(shown(session)[0]?.endsWith("op monitor role=Promoted interval=10 timeout=30"));
+  assert.throws(() => session.monitor(["a:Promoted", "10:30"]), /already has a monitor/);
+  session.monitor(["a:master", "11:30"]);
+  assert.ok(shown(session)[0]?.endsWith("op monitor role=Promoted interval=11 timeout=30"));
+  assert.throws(() => fresh("rsc_template t Dummy").monitor(["t", "10s"]), /is no primitive/);
 });
 
 test("load push removes what the text does not mention, load update does not", () => {
@@ -264,6 +266,9 @@ const FINDINGS: readonly (readonly [name: string, lines: readonly string[], expe
   ["infinity as the schema writes it", ["primitive a X params INFINITY: ip=1"], []],
   ["a score of a set in another spelling", ["primitive a X params inf: ip=1"], ["error BAD_VALUE a"]],
   ["a score that is no number", ["tag t x", "location l t Inf: node1"], ["error BAD_VALUE l"]],
+  ["a selection that names a kind twice", ["alert a /x select nodes nodes"], ["error SCHEMA a"]],
+  ["a template that nothing uses", ["rsc_template t X", "rsc_ticket k T: t"], ["error MISSING_REFERENCE k"]],
+  ["a template that is used", ["rsc_template t X params ip=1", "primitive a @t", "rsc_ticket k T: t"], []],
   ["two rules in one set", ["primitive a X params rule #uname eq node1 rule defined b ip=1"], ["error SCHEMA a"]],
   ["a bad value of an option", ["property no-quorum-policy=shrug"], ["error BAD_VALUE cib-bootstrap-options"]],
   [

@@ -78,6 +78,8 @@ const STORIES: readonly (readonly [name: string, story: string])[] = [
     "a setting is about the whole list without brackets, whatever follows",
     "primitive a Dummy\nprimitive b Dummy\nprimitive c Dummy\norder o a b sequential=false c\n----\norder o ( a b c )\nprimitive a Dummy\nprimitive b Dummy\nprimitive c Dummy",
   ],
+  ["an alert about all attributes", "alert a /x select nodes attributes { }\n----\nalert a /x select nodes attributes { }"],
+  ["a selection of nothing, and attributes of the alert itself", "alert a /x select attributes y=1\n----\nalert a /x attributes y=1"],
   ["a role of access rights may be empty", "role r description=later\n----\nrole r description=later"],
   ["an id after the score of a set is a pair with an id", "primitive p Dummy meta 5: $id=a\n----\nprimitive p Dummy meta 5: id=a"],
   [

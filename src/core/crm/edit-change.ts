@@ -127,8 +127,7 @@ export function addMonitor(configuration: Element, words: readonly string[]): El
     if (!isDuration(time)) throw new CrmError("CRM_BAD_VALUE", `monitor: '${time}' is no duration; expected one such as 10s`);
   }
   const object = requireObject(configuration, id, "monitor");
-  if (object.type !== "primitive" && object.type !== "rsc_template")
-    throw new CrmError("CRM_BAD_VALUE", `monitor: '${id}' is no primitive`);
+  if (object.type !== "primitive") throw new CrmError("CRM_BAD_VALUE", `monitor: '${id}' is no primitive`);
   const op = element("op", {
     name: "monitor",
     ...(role === undefined ? {} : { role }),
@@ -148,10 +147,10 @@ function withOperation(configuration: Element, object: CrmObject, op: Element): 
   const holders = childrenOf(object.element, "operations");
   const same = holders
     .flatMap((holder) => holder.children)
-    .some((each) => ["name", "role"].every((name) => attributeOf(each, name) === attributeOf(op, name)) && sameTime(each, op));
+    .some((each) => attributeOf(each, "name") === attributeOf(op, "name") && sameTime(each, op));
   if (same) {
-    const message = `monitor: ${object.id} already has a monitor with interval ${attributeOf(op, "interval")}${attributeOf(op, "role") === undefined ? "" : " for this role"}`;
-    throw new CrmError("CRM_DUPLICATE_ID", message);
+    // Whatever the roles are: of two recurring monitors with one interval only one would run.
+    throw new CrmError("CRM_DUPLICATE_ID", `monitor: ${object.id} already has a monitor with interval ${attributeOf(op, "interval")}`);
   }
   const holder = holders[0];
   if (holder !== undefined && attributeOf(holder, "id-ref") !== undefined) {

@@ -21,7 +21,7 @@ export function readAlert(reader: TokenReader, options: GrammarOptions): Draft {
     const word = reader.keyword();
     if (description !== null) attributes["description"] = description;
     else if (word === "attributes" || word === "meta") children.push(readAlertSet(reader, word, options));
-    else if (word === "select") children.push(readSelect(reader));
+    else if (word === "select") children.push(...readSelect(reader));
     else if (word === "to") children.push(readRecipient(reader, options));
     else reader.expectEnd(["description=", "attributes", "meta", "select", "to"]);
   }
@@ -33,38 +33,31 @@ function readAlertSet(reader: TokenReader, word: string, options: GrammarOptions
   return readSet(reader, word === "meta" ? "meta_attributes" : "instance_attributes", { stop: STOP, options });
 }
 
-function readSelect(reader: TokenReader): Element {
+/** `attributes` belongs to the selection only with braces behind it; a selection of nothing is none (both measured with crmsh). */
+function readSelect(reader: TokenReader): Element[] {
   reader.skip();
   const selected: Element[] = [];
   for (let word = reader.keyword(); word !== null; word = reader.keyword()) {
     if (SELECTED.includes(word)) {
       reader.skip();
       selected.push(element(`select_${word}`));
-    } else if (word === "attributes" && (reader.keyword(1) === "{" || endsSelection(reader))) {
+    } else if (word === "attributes" && reader.keyword(1) === "{") {
       reader.skip();
       selected.push(element("select_attributes", {}, readNames(reader)));
     } else break;
   }
-  if (selected.length === 0) reader.fail("expected nodes, fencing, resources or attributes { … } after 'select'");
-  return element("select", {}, selected);
+  return selected.length === 0 ? [] : [element("select", {}, selected)];
 }
 
-/** `select attributes` without names means every attribute; it can only stand where nothing that looks like a set follows. */
-function endsSelection(reader: TokenReader): boolean {
-  const following = reader.keyword(1);
-  return reader.peek(1) === undefined || (following !== null && (STOP.has(following) || SELECTED.includes(following)));
-}
-
+/** `{ A… }`; without names every attribute is meant. */
 function readNames(reader: TokenReader): Element[] {
-  if (!reader.take("{")) return [];
+  reader.skip();
   const names: Element[] = [];
   for (;;) {
     const token = reader.next("a node attribute or '}'");
-    if (token.text === "}" && !token.quoted) break;
+    if (token.text === "}" && !token.quoted) return names;
     names.push(element("attribute", { name: token.text }));
   }
-  if (names.length === 0) reader.fail("expected at least one node attribute between the braces");
-  return names;
 }
 
 function readRecipient(reader: TokenReader, options: GrammarOptions): Element {

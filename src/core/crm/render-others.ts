@@ -174,7 +174,7 @@ export function renderAlert(of: Element, options: RenderOptions): Pieces {
 function renderSelected(selected: Element): string[] {
   const word = selected.name.replace(/^select_/, "");
   const names = selected.children.map((each) => quoteWord(attributeOf(each, "name") ?? ""));
-  return names.length === 0 ? [word] : [word, "{", ...names, "}"];
+  return selected.name === "select_attributes" ? [word, "{", ...names, "}"] : [word];
 }
 
 /** Braces keep what follows from being read as the recipient's. */

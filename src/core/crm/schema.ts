@@ -16,6 +16,7 @@ type ElementShape = {
 const ROLE_VALUES = ["Stopped", "Started", "Promoted", "Unpromoted", "Master", "Slave"];
 const ACTION_VALUES = ["start", "promote", "demote", "stop"];
 const SETS = ["instance_attributes", "meta_attributes"];
+const SELECTED = ["select_nodes", "select_fencing", "select_resources", "select_attributes"];
 const EXPRESSIONS = ["expression", "date_expression", "rsc_expression", "op_expression", "rule"];
 
 /** `name!` is required; `name:type` names a type, `name=a|b` its values; the rest is text. */
@@ -130,7 +131,7 @@ const SHAPES: ReadonlyMap<string, ElementShape> = new Map<string, ElementShape>(
   ["tag", shape("id!:id", ["obj_ref"])],
   ["obj_ref", shape("id!:id")],
   ["alert", shape("id!:id path! description", [...SETS, "select", "recipient"])],
-  ["select", shape("", ["select_nodes", "select_fencing", "select_resources", "select_attributes"])],
+  ["select", shape("", SELECTED)],
   ["select_nodes", shape("")],
   ["select_fencing", shape("")],
   ["select_resources", shape("")],
@@ -274,6 +275,8 @@ function checkWhole(of: Element): string | null {
       return count("rule") > 1 ? `<${of.name}> has at most one rule` : null;
     case "nvpair":
       return has("id-ref") || (has("id") && has("name")) ? null : "a pair needs a name";
+    case "select":
+      return SELECTED.every((name) => count(name) <= 1) ? null : "<select> names each kind once";
     case "alert":
       return count("select") > 1 ? "an alert has at most one <select>" : null;
     case "tag":

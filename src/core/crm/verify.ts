@@ -65,7 +65,11 @@ function checkIds(configuration: Element, add: Add): void {
 }
 
 function checkReferences(configuration: Element, objects: readonly CrmObject[], add: Add): void {
-  const targets = new Set(objects.filter((object) => object.section === "resources" || object.type === "tag").map((object) => object.id));
+  // A template stands for the resources that use it; one without users stands for nothing (measured with crm_verify).
+  const used = new Set(objects.flatMap((object) => attributeOf(object.element, "template") ?? []));
+  const isTarget = ({ section, type, id }: CrmObject): boolean =>
+    type === "tag" || (section === "resources" && (type !== "rsc_template" || used.has(id)));
+  const targets = new Set(objects.filter(isTarget).map((object) => object.id));
   const roles = new Set(objects.filter((object) => object.type === "role").map((object) => object.id));
   const templates = objects.filter((object) => object.type === "rsc_template").map((object) => object.id);
   const all = new Set(definedIds(configuration));
