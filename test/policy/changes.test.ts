@@ -26,11 +26,13 @@ function history(id: string, entries: string, agent = DUMMY): string {
   return `<lrm_resource id="${id}" ${agent}>${entries}</lrm_resource>`;
 }
 
-/** The node has asked to be shut down. */
-function leaving(id: number): string {
-  return `<transient_attributes id="${id}"><instance_attributes id="t${id}"><nvpair id="t${id}1" name="shutdown" value="1699999000"/>
-    </instance_attributes></transient_attributes>`;
+/** Transient attributes of a node. */
+function transient(id: number, attributes: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(attributes).map(([name, value], at) => `<nvpair id="t${id}${at}" name="${name}" value="${value}"/>`);
+  return `<transient_attributes id="${id}"><instance_attributes id="t${id}">${pairs.join("")}</instance_attributes></transient_attributes>`;
 }
+
+const LEAVING = { shutdown: "1699999000" };
 
 /** One node state each: `join` is `down` for a node that has not joined yet. */
 function graphOf(how: {
@@ -41,7 +43,9 @@ function graphOf(how: {
     readonly name: string;
     readonly join?: "member" | "down";
     readonly histories?: string;
+    /** The node has asked to be shut down. */
     readonly leaves?: boolean;
+    readonly attributes?: Readonly<Record<string, string>>;
     readonly remote?: boolean;
     /** Has fallen silent. */
     readonly lost?: boolean;
@@ -54,9 +58,9 @@ function graphOf(how: {
     ({ name, remote = false }, at) => `<node id="${at + 1}" uname="${name}" type="${remote ? "remote" : "member"}"/>`,
   );
   const states = how.nodes.map(
-    ({ name, join = "member", histories = "", leaves = false, remote = false, lost = false }, at) =>
+    ({ name, join = "member", histories = "", leaves = false, attributes = {}, remote = false, lost = false }, at) =>
       `<node_state id="${at + 1}" uname="${name}" remote_node="${remote}" in_ccm="true" crmd="${lost ? "offline" : "online"}" join="${join}" expected="${join}">
-        <lrm id="${at + 1}"><lrm_resources>${histories}</lrm_resources></lrm>${leaves ? leaving(at + 1) : ""}</node_state>`,
+        <lrm id="${at + 1}"><lrm_resources>${histories}</lrm_resources></lrm>${transient(at + 1, { ...attributes, ...(leaves ? LEAVING : {}) })}</node_state>`,
   );
   const text = `<cib validate-with="pacemaker-3.7" have-quorum="${how.quorate === false ? 0 : 1}" crm_feature_set="3.15.0"><configuration><crm_config>
     <cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="${how.fencing ?? false}"/><nvpair id="o2" name="symmetric-cluster" value="${how.symmetric ?? true}"/><nvpair id="o3" name="no-quorum-policy" value="freeze"/></cluster_property_set></crm_config>
@@ -81,6 +85,23 @@ test("what is colocated with a bundle that cannot start, its addresses too, star
   assert.ok(made.includes("beside_start_0 n1"));
   assert.ok(made.includes("b-ip-192.168.1.9_start_0 n1"));
   assert.ok(!made.includes("b-docker-0_start_0 n1"));
+});
+
+test("a group that cannot start holds up nothing that is colocated with it, a cloned group and a primitive do (actions.md F12)", () => {
+  const member = `<primitive id="member" ${DUMMY}/>`;
+  const startsBeside = (waits: string, resource: string): boolean => {
+    const graph = graphOf({
+      resources: `<primitive id="first" ${DUMMY}><meta_attributes id="m"><nvpair id="m1" name="target-role" value="Stopped"/></meta_attributes></primitive>
+        ${resource}<primitive id="beside" ${DUMMY}/>`,
+      constraints: `<rsc_order id="c1" first="first" then="${waits}"/><rsc_colocation id="c2" rsc="beside" with-rsc="${waits}" score="INFINITY"/>`,
+      nodes: [{ name: "n1" }],
+    });
+    assert.ok(!keys(graph).includes("member_start_0 n1"));
+    return keys(graph).includes("beside_start_0 n1");
+  };
+  assert.equal(startsBeside("member", member), false);
+  assert.equal(startsBeside("c", `<clone id="c"><group id="g">${member}</group></clone>`), false);
+  assert.equal(startsBeside("g", `<group id="g">${member}</group>`), true);
 });
 
 test("a node that has not joined yet is unfenced for what it will be asked (status.md 22.3)", () => {
@@ -176,6 +197,49 @@ test("what follows a clone waits for the stop of an instance whose start is in f
     assert.ok(startOf(true).includes(point), point);
     assert.ok(!startOf(false).includes(point), point);
     assert.ok(!startOf(true, false).includes(point), point);
+  }
+});
+
+test("of a cloned group an instance that goes nowhere waits with its stop for probes only if its start is in flight (actions.md O5.3)", () => {
+  const stateful = DUMMY.replace("Dummy", "Stateful");
+  for (const inFlight of [true, false]) {
+    const graph = graphOf({
+      resources: `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes>
+        <group id="g"><primitive id="a" ${stateful}/></group></clone>`,
+      nodes: [
+        { name: "n1" },
+        { name: "n2", attributes: { "master-a": "5" } },
+        {
+          name: "n3",
+          leaves: true,
+          histories: history("a", entry("a", "start", inFlight ? { rc: 193, status: -1 } : {}), stateful),
+        },
+      ],
+    });
+    const stop = graph.actions.find(({ key }) => key === "a_stop_0");
+    assert.equal(stop?.node, "n3");
+    const probes = stop.inputs.map((input) => keys(graph)[input - 1] ?? "").filter((key) => key.includes("_monitor_0"));
+    assert.equal(probes.length, inFlight ? 2 : 0);
+  }
+});
+
+test("what is active twice and moves is stopped and started, unless only the surplus stops: then it migrates (actions.md M1, A3)", () => {
+  for (const multiple of ["stop_start", "stop_unexpected"]) {
+    const meta = ["allow-migrate=true", `multiple-active=${multiple}`].map((pair, at) => {
+      const [name, value] = pair.split("=");
+      return `<nvpair id="m${at}" name="${name}" value="${value}"/>`;
+    });
+    const running = history("twice", entry("twice", "start"));
+    const graph = graphOf({
+      resources: `<primitive id="twice" ${DUMMY}><meta_attributes id="m">${meta.join("")}</meta_attributes></primitive>`,
+      constraints: '<rsc_location id="l" rsc="twice" node="n2" score="INFINITY"/>',
+      nodes: [
+        { name: "n1", histories: running },
+        { name: "n2", histories: running },
+      ],
+    });
+    assert.equal(keys(graph).includes("twice_migrate_to_0 n1"), multiple === "stop_unexpected");
+    assert.equal(keys(graph).includes("twice_stop_0 n2"), multiple === "stop_start");
   }
 });
 

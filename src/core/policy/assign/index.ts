@@ -8,6 +8,8 @@ import { nodesByBaseScore } from "./choose.ts";
 import { type Assignment, anyUsable, newAssignment } from "./context.ts";
 import { mergeFurther } from "./merge.ts";
 
+export { sortedNodes } from "./choose.ts";
+
 /** Decides for every resource its node and role (assignment.md 5–13). */
 export function assign(model: Model): void {
   const assignment = newAssignment(model);

@@ -1,4 +1,4 @@
-import { INFINITY_SCORE } from "../../base/index.ts";
+import { sortedNodes } from "../assign/index.ts";
 import type { PolicyNode } from "../model-node.ts";
 import { currentRole, isWithin } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
@@ -77,12 +77,9 @@ function connectPair(planner: Planner, pair: InterleavedPair): void {
   }
 }
 
-/** Nodes on which a resource may run, best first: where an unassigned one looks for a partner. */
+/** Nodes on which a resource may run, best first: where an unassigned one looks for a partner (assignment.md 7.1). */
 export function preferredNodes(planner: Planner, resource: Resource): readonly PolicyNode[] {
-  const { table } = resource;
-  const allowed = planner.model.nodeList.filter((node) => table.has(node.index));
-  const effective = (node: PolicyNode): number => (node.available ? table.get(node.index) : -INFINITY_SCORE);
-  return allowed.sort((a, b) => effective(b) - effective(a) || (a.name < b.name ? -1 : 1));
+  return sortedNodes(planner.model, resource.table, null);
 }
 
 /** False: there were actions to connect, but all of them are connected so already. */

@@ -145,8 +145,8 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
         if (primitive.parent === origin.parent) continue;
         if (!compatible(planner, origin, resource, primitive)) continue;
         for (const member of planner.actionsOf(primitive, `${action.task}_0`)) {
-          // What goes nowhere does not come up, so its stop has nothing to wait for.
-          if (member.node !== null) collect(planner, origin, member, visited, reached);
+          // What goes nowhere does not come up, so its stop has nothing to wait for; unless it was to start where it is.
+          if (member.node !== null || !member.optional || primitive.startPending) collect(planner, origin, member, visited, reached);
         }
       }
     }

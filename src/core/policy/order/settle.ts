@@ -192,13 +192,13 @@ export class Settler {
 
   /**
    * F12: what is mandatorily colocated with a start or promote that cannot happen cannot happen either. Parts of a bundle
-   * block nothing this way: their addresses and what is colocated with the bundle start (seen with crm_simulate).
+   * or a group block nothing this way: addresses, and what is colocated with them, start (seen with crm_simulate).
    */
   private blockDependents(action: Action): void {
     const resource = action.resource;
     if (resource === null || resource.kind !== "primitive" || (action.task !== "start" && action.task !== "promote")) return;
     const top = outermostOf(resource);
-    if (top.kind === "bundle") return;
+    if (top.kind === "bundle" || top.kind === "group") return;
     if (top.kind === "clone") {
       for (const sibling of siblingsOf(top, resource)) {
         if (this.planner.actionsOf(sibling, action.key).some((one) => one.runnable)) return;

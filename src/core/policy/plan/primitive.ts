@@ -18,6 +18,8 @@ type Course = {
   /** A half-done live migration goes on (M6). */
   readonly continued: boolean;
   readonly multiplyActive: boolean;
+  /** A half-done live migration does not go on (M6). */
+  readonly brokenMigration: boolean;
 };
 
 /** All actions of one primitive: bounce, ladder, migration, recurring operations (A1-A9, M, R). */
@@ -72,7 +74,8 @@ function courseOf(resource: Resource): Course {
     moving: current !== null && next !== null && current !== next && resource.nextRole >= ROLE.started,
     stopUnexpected: multiplyActive && resource.multipleActive === "stop_unexpected",
     continued,
-    multiplyActive: multiplyActive || (partial && !continued),
+    multiplyActive,
+    brokenMigration: partial && !continued,
   };
 }
 
@@ -80,7 +83,7 @@ function courseOf(resource: Resource): Course {
 function planBounce(planner: Planner, course: Course): void {
   const { resource } = course;
   const promoted = resource.role === ROLE.promoted;
-  let needStop = course.moving || course.multiplyActive;
+  let needStop = course.moving || course.multiplyActive || course.brokenMigration;
   let needPromote = false;
   if (!needStop) {
     if (resource.failed && resource.failedStop) needStop = true;
@@ -172,7 +175,7 @@ function mayMigrate(course: Course): boolean {
     !resource.startPending &&
     !resource.noLiveMigration &&
     resource.danglingSources.length === 0 &&
-    !course.multiplyActive &&
+    !course.brokenMigration &&
     !current.unclean &&
     !next.unclean
   );
