@@ -59,12 +59,15 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     kind: "instance",
-    reason: "2.1.5 does not show clone instances, nor groups that are nowhere else, on nodes that are offline (status.md 28.13)",
-    hides: ({ cib, ours, oracle }, resource, { node }) => {
+    reason:
+      "2.1.5 does not show clone instances, nor groups that are unmanaged and nowhere else, on nodes that are offline (status.md 28.13)",
+    hides: ({ cib, ours, oracle }, resource, { node, flags = [] }) => {
       if (!(ours.final.nodes[node]?.state ?? "offline").includes("offline")) return false;
-      const shown = oracle.final.resources[resource] ?? [];
-      const top = find(cib, topOf(cib, resource.replace(/:\d+$/, "")))?.name;
-      return top === "clone" ? !shown.some((other) => other.node === node) : top === "group" && shown.length === 0;
+      const isShown = (id: string): boolean => (oracle.final.resources[id] ?? []).length > 0;
+      const top = find(cib, topOf(cib, resource.replace(/:\d+$/, "")));
+      if (top?.name === "clone") return !(oracle.final.resources[resource] ?? []).some((other) => other.node === node);
+      if (top?.name !== "group" || !flags.some((flag) => flag === "unmanaged" || flag === "maintenance")) return false;
+      return !top.children.some((member) => isShown(attributeOf(member, "id") ?? ""));
     },
   },
   {
