@@ -217,6 +217,7 @@ const FINDINGS: readonly (readonly [name: string, lines: readonly string[], expe
   ["a timeout under the advice", ["primitive a X params ip=1 op monitor interval=10s timeout=5s"], ["warning BELOW_ADVICE a"]],
   ["an unknown meta attribute", ["primitive a X params ip=1 meta colour=red"], ["warning UNKNOWN_META a"]],
   ["an impossible target-role", ["primitive a X params ip=1 meta target-role=Up"], ["error BAD_VALUE a"]],
+  ["an unpromoted primitive", ["primitive a X params ip=1 meta target-role=Slave"], ["error BAD_VALUE a"]],
   ["a promoted primitive", ["primitive a X params ip=1 meta target-role=Promoted"], ["error BAD_VALUE a"]],
   [
     "two monitors of one interval",

@@ -150,6 +150,7 @@ const MISTAKES: readonly (readonly [line: string, column: number | null, message
   ["location l p rule 100: #uname Eq node1", 31, /expected a comparison/],
   ["location l p rule 100: a NUMBER:gt 1", 26, /expected one of string/],
   ["location l p rule 100: Defined a", 32, /expected a comparison/],
+  ["primitive p Dummy params rule defined fake=1", 39, /expected the name of a node attribute/],
   ["location l p rule 100: defined a Or defined b", 34, /expected 'or'/],
   ["colocation c inf: a b node-attribute=x node-attribute=y", 40, /said twice/],
   ["property id=x maintenance-mode=true", 10, /expected \$id=ID or ID:/],

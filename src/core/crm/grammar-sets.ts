@@ -135,6 +135,7 @@ function readExpression(reader: TokenReader): Element {
   if ((word === "defined" || word === "not_defined") && word === reader.peek()?.text) {
     reader.skip();
     const attribute = reader.next("the name of a node attribute");
+    if (!attribute.quoted && attribute.text.includes("=")) reader.fail("expected the name of a node attribute", attribute);
     return element("expression", { operation: word, attribute: attribute.text });
   }
   if (word === "date") {

@@ -161,6 +161,9 @@ const META_VALUES: ReadonlyMap<string, readonly string[]> = new Map([
   ["requires", ["nothing", "quorum", "fencing", "unfencing"]],
 ]);
 
+/** Roles of promotable clones only; elsewhere the policy engine ignores them with an error (measured with crm_verify). */
+const PROMOTABLE_ROLES = ["promoted", "unpromoted", "master", "slave"];
+
 /** Older tools wrote this for "as if it were not set". */
 const DEFAULT_ROLE = "#default";
 
@@ -179,7 +182,7 @@ function checkMeta(objects: readonly CrmObject[], add: Add): void {
           object.id,
           `target-role=${value}: expected ${[...ROLES.values()].join(", ")}${hint(value, ROLES.values())}`,
         );
-      } else if (name === "target-role" && ["promoted", "master"].includes(value.toLowerCase()) && !canPromote(object)) {
+      } else if (name === "target-role" && PROMOTABLE_ROLES.includes(value.toLowerCase()) && !canPromote(object)) {
         add("error", "BAD_VALUE", object.id, `target-role=${value} means something only for promotable clones`);
       } else if (name !== undefined && META_VALUES.has(name) && !META_VALUES.get(name)?.includes(value)) {
         const values = META_VALUES.get(name) ?? [];
