@@ -174,6 +174,12 @@ test("show selects by id, type, tag, relation and change", () => {
   assert.deepEqual(ids("a", "o"), ["a", "o"]);
   assert.deepEqual(ids("type:primitive", "and", "tag:t"), ["a", "b"]);
   assert.deepEqual(ids("related:b"), ["b", "t", "o"]);
+  const held = fresh("primitive a Dummy", "primitive ab Dummy", "group g a", "order o g ab");
+  const shownBy = (word: string): readonly string[] =>
+    [...held.show([word], { wrap: false, obscure: [] }).matchAll(/^\S+ (\S+)/gm)].map((match) => match[1] ?? "");
+  assert.deepEqual(shownBy("related:g"), ["g", "o"], "what a group holds is not related to it");
+  assert.deepEqual(shownBy("a*"), ["a", "ab"]);
+  assert.throws(() => shownBy("x*"), /there is no object/);
   session.restart(session.configuration);
   session.set("cib-bootstrap-options.stonith-enabled", "true");
   assert.deepEqual(ids("changed"), ["cib-bootstrap-options:"]);

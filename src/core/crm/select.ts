@@ -122,6 +122,9 @@ function evaluateTerm(configuration: Element, all: readonly CrmObject[], term: s
   const byType = all.filter((object) => object.type === term);
   if (byType.length > 0) return byType;
   if (OBJECT_TYPES.some((type) => type === term)) return [];
+  const isLike = /[*?]/.test(term) ? globMatcher([term]) : null;
+  const alike = all.filter((object) => isLike?.(object.id) === true);
+  if (alike.length > 0) return alike;
   const names = all.map((object) => object.id);
   throw new CrmError("CRM_UNKNOWN_OBJECT", `there is no object '${term}'${hint(term, names)}`);
 }
@@ -137,11 +140,11 @@ function taggedWith(all: readonly CrmObject[], tag: string): readonly CrmObject[
   return all.filter((object) => members.includes(object.id));
 }
 
-/** Objects that touch this one: they name it, hold it, are held by it, or use an agent of that name. */
+/** Objects that touch this one: they name it, hold it, or use an agent of that name. What it holds is not shown, as in crmsh (measured). */
 function relatedTo(configuration: Element, all: readonly CrmObject[], word: string): readonly CrmObject[] {
   const names = nodeNames(configuration);
   return all.filter((object) => {
-    if (object.id === word || object.parent?.id === word || attributeOf(object.element, "template") === word) return true;
+    if (object.id === word || attributeOf(object.element, "template") === word) return true;
     if (object.section === "constraints" && namedBy(object.element).includes(word)) return true;
     if (object.type === "tag" && object.element.children.some((child) => idOf(child) === word)) return true;
     if (membersOf(object.element).some((member) => idOf(member) === word)) return true;
