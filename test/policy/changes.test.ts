@@ -111,6 +111,18 @@ test("a node that has not joined yet is unfenced for what it will be asked (stat
   assert.deepEqual(made, ["stonith-n1-on n1"]);
 });
 
+test("a device with other parameters has its node unfenced only where fencing is switched on (actions.md A11)", () => {
+  const device = `<primitive id="dev" class="stonith" type="fence_xvm"><meta_attributes id="m"><nvpair id="m1" name="provides" value="unfencing"/>
+    </meta_attributes></primitive>`;
+  const changed = 'op-digest="0" op-force-restart=" ip " op-restart-digest="0"';
+  const histories = history("dev", entry("dev", "start", { digest: changed }), 'class="stonith" type="fence_xvm"');
+  for (const fencing of [true, false]) {
+    const made = keys(graphOf({ fencing, resources: device, nodes: [{ name: "n1", histories }] }));
+    assert.equal(made.includes("stonith-n1-on n1"), fencing);
+    assert.ok(made.includes("dev_stop_0 n1"));
+  }
+});
+
 test("an instance of a clone reloads without waiting for probes elsewhere, a primitive waits (actions.md O5.1)", () => {
   const changed = 'op-digest="0" op-force-restart=" state " op-restart-digest="';
   const digest = (name: string): string => `${changed}${md5(` <parameters state="/run/${name}"/>\n`)}"`;

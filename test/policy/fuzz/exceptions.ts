@@ -81,11 +81,13 @@ export const EXCEPTIONS: readonly Exception[] = [
   {
     kind: "line",
     reason: "2.1.5 does not count what is active on a node in maintenance as in maintenance (status.md 18.5)",
-    explains: ({ ours, cib }, level, line) => {
+    explains: ({ ours, cib, model }, level, line) => {
       if (level !== "L2" || hasPair(cib, "maintenance-mode", "true")) return false;
       const [, resource = "", node = ""] = /^(?:missing: monitor|unexpected: cancel-monitor)\/\d+ (\S+) on (\S+)/.exec(line) ?? [];
-      const active = (ours.final.resources[resource] ?? []).map((instance) => instance.node);
-      return [node, ...active].some((one) => ours.final.nodes[one]?.state.includes("maintenance") === true);
+      // At the end of the transition it may be active there no more, the node having been fenced.
+      const before = (model.resourcesById.get(resource)?.activeNodes ?? []).map(({ name }) => name);
+      const active = [...before, ...(ours.final.resources[resource] ?? []).map((instance) => instance.node)];
+      return [node, ...active].some((one) => model.nodesByName.get(one.toLowerCase())?.maintenance === true);
     },
   },
   {

@@ -23,9 +23,9 @@ export function mayUnfence(node: PolicyNode): boolean {
   return node.online && !node.unclean && !node.shuttingDown;
 }
 
-/** Makes unfencing of the node needed, the first reason stays. */
+/** Makes unfencing of the node needed, the first reason stays; never with fencing switched off. */
 export function requireUnfencing(planner: Planner, node: PolicyNode, reason: string): void {
-  if (!mayUnfence(node)) return;
+  if (!planner.model.options.fencingEnabled || !mayUnfence(node)) return;
   const on = planner.unfence(node);
   if (on.optional) {
     on.optional = false;
