@@ -123,6 +123,35 @@ test("a device with other parameters has its node unfenced only where fencing is
   }
 });
 
+test("nothing migrates from a node that is to be unfenced: it stops there first (actions.md O17)", () => {
+  const device = `<primitive id="dev" class="stonith" type="fence_xvm"><meta_attributes id="m"><nvpair id="m1" name="provides" value="unfencing"/>
+    </meta_attributes></primitive>`;
+  const moves = `<primitive id="a" ${DUMMY}><meta_attributes id="am"><nvpair id="am1" name="allow-migrate" value="true"/></meta_attributes></primitive>`;
+  for (const unfenced of [true, false]) {
+    const idle = history("dev", entry("dev", "monitor", { rc: 7 }), 'class="stonith" type="fence_xvm"');
+    const made = keys(
+      graphOf({
+        fencing: true,
+        resources: device + moves,
+        constraints:
+          '<rsc_location id="l" rsc="a" node="n2" score="INFINITY"/><rsc_location id="l2" rsc="dev" node="n2" score="INFINITY"/>',
+        nodes: [
+          {
+            name: "n1",
+            histories: idle + history("a", entry("a", "start")),
+            attributes: unfenced
+              ? { "#node-unfenced": "1699990000" }
+              : { "#node-unfenced": "1699990000", "#digests-all": "dev:fence_xvm:0," },
+          },
+          { name: "n2", histories: idle },
+        ],
+      }),
+    );
+    assert.equal(made.includes("stonith-n1-on n1"), !unfenced);
+    assert.equal(made.includes("a_migrate_to_0 n1"), unfenced);
+  }
+});
+
 test("an instance of a clone reloads without waiting for probes elsewhere, a primitive waits (actions.md O5.1)", () => {
   const changed = 'op-digest="0" op-force-restart=" state " op-restart-digest="';
   const digest = (name: string): string => `${changed}${md5(` <parameters state="/run/${name}"/>\n`)}"`;

@@ -121,11 +121,16 @@ export const EXCEPTIONS: readonly Exception[] = [
   {
     kind: "fork",
     reason: "2.1.5 stops what changed and does not start it again, without quorum and with no-quorum-policy=freeze (actions.md A6.5)",
-    explains: ({ model, ours }, resource, fork) =>
+    explains: ({ model, oracle }, resource, fork) =>
       fork === "not started" &&
       !model.quorate &&
       model.options.noQuorumPolicy === "freeze" &&
-      ours.summary.some((line) => line.rsc === resource && line.verb === "Restart" && line.reason === "resource definition change"),
+      oracle.summary.some(
+        (line) =>
+          line.rsc?.replace(/:\d+$/, "") === resource.replace(/:\d+$/, "") &&
+          line.verb === "Stop" &&
+          line.reason === "resource definition change",
+      ),
   },
 ];
 
@@ -185,13 +190,19 @@ export function withoutHidden(shown: Shown, which: "oracle" | "ours", used: Set<
   const result = shown[which];
   const resources: Record<string, readonly Instance[]> = {};
   for (const [id, instances] of Object.entries(result.final.resources)) {
-    resources[id] = instances.filter((instance) => {
+    const left = instances.filter((instance) => {
       const exception = EXCEPTIONS.find((one) => one.kind === "instance" && one.hides(shown, id, instance));
       if (exception !== undefined) used.add(exception.reason);
       return exception === undefined;
     });
+    // With one too many before, another counted as surplus.
+    resources[id] = left.length === instances.length ? left : left.map(withoutSurplus);
   }
   return { ...result, final: { ...result.final, resources } };
+}
+
+function withoutSurplus(instance: Instance): Instance {
+  return { ...instance, flags: (instance.flags ?? []).filter((flag) => flag !== "orphaned") };
 }
 
 /** The reason why a reported difference is expected, or null. */
@@ -211,6 +222,7 @@ export function excusedCase(shown: Shown): string | null {
   const forks = [
     ...only(oracle, ours, "start", "started"),
     ...only(ours, oracle, "start", "not started"),
+    ...only(ours, oracle, "migrate_to", "not started"),
     ...only(oracle, ours, "stop", "stopped"),
   ];
   for (const [resource, fork] of forks) {

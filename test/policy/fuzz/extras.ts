@@ -64,7 +64,8 @@ function template(draw: Draw, cib: Element): Element {
   const first = draw.pick(dummies);
   const second = draw.chance(50) ? draw.pick(dummies) : first;
   const name = draw.id("template");
-  const moved = first.children.filter((child) => child.name !== "utilization" && draw.chance(60));
+  // That a resource is a guest's launcher is read from the resource itself only: nobody writes it in a template.
+  const moved = first.children.filter((child) => child.name !== "utilization" && draw.chance(60) && !makesGuest(child));
   // Another one that takes up the template has the first one's settings too: only what is no parameter, since history has a digest of those.
   const shared = second === first ? moved : moved.filter((child) => child.name === "meta_attributes");
   const made = element("template", { id: name, class: "ocf", provider: "pacemaker", type: "Dummy" }, shared);
@@ -82,6 +83,10 @@ function template(draw: Draw, cib: Element): Element {
   });
   const complete = added(changed, "resources", [made], true);
   return draw.chance(40) ? addedSection(complete, element("constraints", {}, [named(draw, cib, name)])) : complete;
+}
+
+function makesGuest(block: Element): boolean {
+  return block.children.some((pair) => attributeOf(pair, "name") === "remote-node");
 }
 
 /** A constraint on something that stands for several resources. */

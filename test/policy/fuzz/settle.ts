@@ -9,7 +9,17 @@ import { all, edited, id } from "./tree.ts";
  */
 export function settled(cib: Element, draw: Draw): Element {
   const likely = withoutTies(withoutFavourites(withoutJoining(cib, draw), draw), draw);
-  return withoutLongRows(withoutLeftRatings(likely, draw), draw);
+  return withoutVoidFencing(withoutLongRows(withoutLeftRatings(likely, draw), draw), draw);
+}
+
+/** Fencing switched on before there is a device: nothing is managed then. A moment on the way, seldom a state to be in. */
+function withoutVoidFencing(cib: Element, draw: Draw): Element {
+  if (all(cib, "primitive", "template").some((one) => attributeOf(one, "class") === "stonith") || draw.chance(15)) return cib;
+  return edited(cib, (found) =>
+    attributeOf(found, "name") === "stonith-enabled" && attributeOf(found, "value") === "true"
+      ? withAttributes(found, { value: "false" })
+      : found,
+  );
 }
 
 /** A node is joining for some seconds of its life: drawn in every twelfth cluster, it is seldom kept so. */

@@ -29,7 +29,7 @@ export function planPrimitive(planner: Planner, resource: Resource): void {
   const course = courseOf(resource);
   planBounce(planner, course);
   planLadder(planner, course);
-  if (mayMigrate(course)) planMigration(planner, course);
+  if (mayMigrate(course) && !isUnfenced(planner, course)) planMigration(planner, course);
   planRecurring(planner, resource);
 }
 
@@ -179,6 +179,11 @@ function mayMigrate(course: Course): boolean {
     !current.unclean &&
     !next.unclean
   );
+}
+
+/** The node it leaves is to be unfenced, and for that it stops there first (O17): nothing to migrate from. */
+function isUnfenced(planner: Planner, { resource, current }: Course): boolean {
+  return current !== null && resource.requires === "unfencing" && planner.unfence(current).needed;
 }
 
 function planMigration(planner: Planner, course: Course): void {
