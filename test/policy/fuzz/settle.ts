@@ -42,7 +42,7 @@ export function isJoining(state: Element): boolean {
 function withoutFavourites(cib: Element, draw: Draw): Element {
   const copied = copies(cib);
   return edited(cib, (found) => {
-    if (found.name !== "rsc_location" || !names(found, copied) || draw.chance(25)) return found;
+    if (found.name !== "rsc_location" || !names(found, copied) || draw.chance(15)) return found;
     // What rules say of the promoted role is how people choose it.
     return isFavour(found)
       ? withAttributes(found, { score: "-INFINITY" })
@@ -65,7 +65,7 @@ function withoutTies(cib: Element, draw: Draw): Element {
   return edited(cib, (found) => {
     if (found.name !== "rsc_colocation") return found;
     if (found.children.length > 0) return isOptional(found) && !draw.chance(25) ? withoutMembers(found, copied) : found;
-    return isOddTie(found, copied) && !draw.chance(25) ? null : found;
+    return isOddTie(found, copied) && !draw.chance(15) ? null : found;
   });
 }
 

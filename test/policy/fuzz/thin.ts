@@ -37,7 +37,7 @@ function dropPercent(constraint: Element, before: readonly Edge[], added: readon
   const touched = new Set(added.flatMap(({ dependent, primary }) => [dependent, primary]));
   if (all.some((edge) => touched.has(edge.dependent) && isChained(edge, all, groups))) return 85;
   // Members of a group depend on each other: a chain again.
-  if (added.some((edge) => !edge.mandatory && groups.has(edge.dependent))) return 60;
+  if (added.some((edge) => !edge.mandatory && groups.has(edge.dependent))) return constraint.children.length > 0 ? 60 : 80;
   return all.some((edge) => all.some((other) => edge.dependent === other.dependent && edge.mandatory !== other.mandatory)) ? 60 : 0;
 }
 
