@@ -7,6 +7,7 @@ import { describeCommand } from "./describe.ts";
 import { type Host, stampMs } from "./host.ts";
 import { Leader } from "./leader.ts";
 import { Member } from "./member.ts";
+import { PlannerFeed } from "./planner-feed.ts";
 import { Proposals } from "./proposals.ts";
 import { Requests } from "./requests.ts";
 import {
@@ -23,10 +24,6 @@ import {
 
 /** Duties are looked at this often although no event comes, milliseconds, while something is under way. */
 export const DUTY_TICK_MS = 50;
-/** The policy worker is told of what can wait at most this often, milliseconds: a stream of it costs few messages and plans. */
-const TELL_PAUSE_MS = 100;
-/** Entries that wait for a worker that is busy; above it the worker is given the state as a whole. */
-const PLANNER_ENTRIES_MAX = 16_384;
 /** Once there is a new leader, what was forwarded to the old one and not answered is given up after this long, milliseconds. */
 const LOST_PROPOSAL_MS = 100;
 /** The leader looks this often whether the membership still needs its help, milliseconds. */
@@ -69,13 +66,7 @@ export class NodeCore implements Host {
   /** Set while an installed snapshot is being loaded; commits that follow it wait. */
   #installing: EntryId | null = null;
   #held: Entry<Proposal>[] = [];
-  #plannerEntries: Entry<Proposal>[] = [];
-  #plannerUp = false;
-  #tellPlannerMs = 0;
-  /** Of what the worker was not told yet something may call for an action at once. */
-  #plannerHurries = false;
-  /** Messages with entries that the worker has not taken in: what comes meanwhile is decided about in one go. */
-  #plannerOwes = 0;
+  readonly #feed = new PlannerFeed();
   #clockChangedMs: number;
   #snapshotUnderWay = false;
   #nextDutiesMs = 0;
@@ -142,8 +133,7 @@ export class NodeCore implements Host {
   /** Own clock at which `tick` is wanted at the latest. */
   nextWakeMs(): number {
     const slackMs = this.#quiet && this.#follows ? HEARTBEAT_SLACK_MS : 0;
-    const tellMs =
-      this.#leader.leading && this.#plannerEntries.length > 0 && this.#plannerOwes === 0 ? this.#tellPlannerMs : Number.POSITIVE_INFINITY;
+    const tellMs = this.#leader.leading ? this.#feed.wakeMs : Number.POSITIVE_INFINITY;
     return Math.min(this.raft.nextWakeMs(), this.#nextDutiesMs + slackMs, tellMs);
   }
 
@@ -224,29 +214,8 @@ export class NodeCore implements Host {
 
   /** Hands what was applied to the policy worker. */
   #tellPlanner(): void {
-    this.#plannerHurries = false;
-    if (this.#plannerEntries.length === 0 || !this.#plannerUp) return;
-    const entries = this.#plannerEntries;
-    this.#plannerEntries = [];
-    if (entries.length > PLANNER_ENTRIES_MAX) {
-      this.#effects.push({ kind: "planner", message: { kind: "load", state: this.#state } });
-      return;
-    }
-    this.#plannerOwes += 1;
-    this.#tellPlannerMs = this.nowMs + TELL_PAUSE_MS;
-    this.#effects.push({ kind: "planner", message: { kind: "applied", entries, nowMs: stampMs(this) } });
-  }
-
-  /**
-   * The worker of a follower has nothing to decide. That of a leader may hear of attributes a little later while nothing is
-   * under way: nodes, results, fencing and the configuration are told at once.
-   */
-  #noteForPlanner(entry: Entry<Proposal>, command: Command | null): void {
-    // A worker that starts later is given the state as a whole.
-    if (!this.#plannerUp) return;
-    if (this.#plannerEntries.length <= PLANNER_ENTRIES_MAX) this.#plannerEntries.push(entry);
-    const canWait = command === null || (command.kind === "attribute.set" && this.#leader.rests);
-    if (!canWait) this.#plannerHurries = true;
+    const message = this.#feed.take(this.#state, this.nowMs, () => stampMs(this));
+    if (message !== null) this.#effects.push({ kind: "planner", message });
   }
 
   log(level: "error" | "warn" | "info" | "debug", facts: Readonly<Record<string, unknown>>, text: string): void {
@@ -283,19 +252,17 @@ export class NodeCore implements Host {
         this.#member.onGuardian(event.message);
         return;
       case "planner":
-        if (event.message.kind === "heard") this.#plannerOwes = Math.max(0, this.#plannerOwes - 1);
+        if (event.message.kind === "heard") this.#feed.heard();
         else if (event.message.kind === "rehearsed" || event.message.kind === "explained") this.#requests.desk.onPlanner(event.message);
         else this.#leader.onPlanner(event.message);
         return;
       case "plannerStarted":
-        this.#plannerUp = true;
-        this.#plannerOwes = 0;
-        this.#plannerEntries = [];
+        this.#feed.started();
         this.#requests.desk.plannerUp = true;
         this.#leader.plannerStarted();
         return;
       case "plannerLost":
-        this.#plannerUp = false;
+        this.#feed.lost();
         this.#requests.desk.plannerUp = false;
         this.#leader.plannerLost(event.reason);
         return;
@@ -382,8 +349,7 @@ export class NodeCore implements Host {
     }
     // A configuration is in force when it is appended, and replaced when its entry is.
     if ((entries && this.raftStatus.configIndex !== this.#configIndex) || this.#leavingCommits()) this.#tellPeers();
-    if (this.#plannerOwes > 0) return;
-    if ((this.#leader.leading && this.#plannerHurries) || this.nowMs >= this.#tellPlannerMs) this.#tellPlanner();
+    if (this.#feed.isDue(this.nowMs, this.#leader.leading)) this.#tellPlanner();
   }
 
   /** A leader that is removed leads until its removal is committed: it needs the others' answers until then (RAFT.md §2 feature 9). */
@@ -439,7 +405,7 @@ export class NodeCore implements Host {
     if (entry.kind !== "data") {
       this.#isNews = true;
       this.#state = applyEmpty(this.#state, entry.index);
-      this.#noteForPlanner(entry, null);
+      this.#feed.note(entry, null, this.#leader.rests);
       this.#proposals.applied(entry.index, entry.term, null);
       return;
     }
@@ -449,7 +415,7 @@ export class NodeCore implements Host {
     const { state, result } = apply(before, entry.index, proposal);
     if (state.clockMs !== this.#state.clockMs) this.#clockChangedMs = this.nowMs;
     this.#state = state;
-    this.#noteForPlanner(entry, proposal.command);
+    this.#feed.note(entry, proposal.command, this.#leader.rests);
     this.#proposals.applied(entry.index, entry.term, result);
     const told = describeCommand(proposal.command, result, before);
     if (told.level !== null) this.log(told.level, { index: entry.index, ...told.facts }, told.summary);
@@ -469,8 +435,8 @@ export class NodeCore implements Host {
     this.#proposals.jumped();
     this.#clockChangedMs = this.nowMs;
     this.log("info", { index: last.index }, "a snapshot of the leader was taken over");
-    this.#plannerEntries = [];
-    if (this.#plannerUp) this.emit({ kind: "planner", message: { kind: "load", state } });
+    this.#feed.dropped();
+    if (this.#feed.up) this.emit({ kind: "planner", message: { kind: "load", state } });
     this.emit({ kind: "watch", event: { kind: "reset" }, index: state.index });
     this.raft.step({ kind: "applied", index: state.index });
     const held = this.#held;

@@ -66,8 +66,6 @@ export type GuardianLinkOptions = {
   /** Whose starts and whose terms are counted: a guardian that knows others begins anew. */
   readonly memberId: number;
   readonly cluster: string;
-  /** Between two signs of life that are asked for, milliseconds; default 2000. */
-  readonly pingMs?: number;
   readonly onEvent: (event: ExecutorEvent) => void;
 };
 
@@ -236,13 +234,9 @@ class SocketLink implements GuardianLink {
       this.#send({ kind: "ping" });
       return;
     }
-    const silentMs = this.#unanswered * this.#pingMs;
+    const silentMs = this.#unanswered * PING_MS;
     this.#options.onEvent({ kind: "hung", process, silentMs });
     this.#lost(socket, `the guardian has not answered for ${silentMs} ms`);
-  }
-
-  get #pingMs(): number {
-    return this.#options.pingMs ?? PING_MS;
   }
 
   #stopPings(): void {
@@ -272,7 +266,7 @@ class SocketLink implements GuardianLink {
     this.#welcomed = true;
     this.#stopPings();
     const { servedBy } = welcome;
-    if (servedBy !== undefined) this.#pings = setInterval(() => this.#ask(servedBy), this.#pingMs);
+    if (servedBy !== undefined) this.#pings = setInterval(() => this.#ask(servedBy), PING_MS);
     this.#backoffMs = BACKOFF_FIRST_MS;
     this.#deadlineSent = null;
     const acked = new Set(this.#acks);
