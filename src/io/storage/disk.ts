@@ -16,7 +16,10 @@ export type DiskRecord = { readonly key: Uint8Array; readonly value: Uint8Array 
  * what comes back is checked against checksums of our own. The real one is LevelDB, the other lives in `app/sim`.
  */
 export interface KeyValueDisk {
-  /** Atomic. With `sync` it is durable when the promise resolves; a rejection leaves the disk unusable. */
+  /**
+   * Atomic, and in the order of the calls, whether waited for or not. With `sync` it is durable when the promise resolves; until
+   * then the bytes stay as they are. A rejection leaves the disk unusable: what waits behind it is rejected too.
+   */
   write(operations: readonly DiskOperation[], options: { readonly sync: boolean }): Promise<void>;
   get(key: Uint8Array): Promise<Uint8Array | null>;
   /** Records in the order of their keys (bytes, unsigned). */

@@ -38,11 +38,19 @@ export async function openLevelDisk(path: string): Promise<KeyValueDisk> {
   } catch (cause) {
     throw openFault(path, cause);
   }
+  // Batches go to a pool of threads, which may overtake each other there: each is handed over when the one before is done.
+  let last: Promise<void> = Promise.resolve();
   return {
-    write: (operations, { sync }) => db.batch(operations.map(toBatch), { sync }),
+    write: (operations, { sync }) => {
+      last = last.then(() => db.batch(operations.map(toBatch), { sync }));
+      return last;
+    },
     get: async (key) => (await db.get(key)) ?? null,
     range: (range) => readRange(db, range),
-    close: () => db.close(),
+    close: async () => {
+      await last.catch(() => {}); // Whoever asked for that write has heard of its failure.
+      await db.close();
+    },
   };
 }
 
