@@ -23,7 +23,7 @@ describe("the program", () => {
 
   function run(
     args: readonly string[],
-    input = "",
+    input: string | Buffer = "",
     more: Readonly<Record<string, string>> = {},
   ): { code: number | null; out: string; err: string } {
     const words = BUILT ? [MAIN, ...args] : ["--import", "tsx", MAIN, ...args];
@@ -44,6 +44,24 @@ describe("the program", () => {
     assert.equal(run(["--frobnicate"]).code, 1);
     const unknown = run(["frobnicate"]);
     assert.deepEqual([unknown.code, unknown.out, unknown.err], [1, "", "ERROR: root.frobnicate: No such command\n"]);
+  });
+
+  test("bytes that are no UTF-8 are refused where they stand, and nothing of them is taken", () => {
+    writeFileSync(file, CIB);
+    const bytes = (text: string): Buffer => Buffer.from(text, "latin1");
+    const lines = bytes(
+      "configure\nproperty stonith-enabled=false\nprimitive a ocf:heartbeat:Dummy\nprimitive \xe9 ocf:heartbeat:Dummy\ncommit\n",
+    );
+    const batch = run(["--cib-file", file], lines);
+    assert.deepEqual([batch.code, batch.err], [1, "ERROR: 4: column 11 is not valid UTF-8\n"]);
+    assert.match(readFileSync(file, "utf8"), /primitive id="a"/);
+    assert.doesNotMatch(readFileSync(file, "utf8"), /\ufffd/);
+    const loaded = join(directory, "latin1.crm");
+    writeFileSync(loaded, bytes("primitive b ocf:heartbeat:Dummy\nprimitive c\xe9 ocf:heartbeat:Dummy\n"));
+    const load = run(["--cib-file", file, "configure", "load", "update", loaded]);
+    assert.equal(load.code, 1);
+    assert.match(load.err, /latin1\.crm: line 2, column 12: not valid UTF-8/);
+    assert.doesNotMatch(readFileSync(file, "utf8"), /id="b"/);
   });
 
   test("what crmsh has and we do not is refused with a reason", () => {

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { badUtf8 } from "../../io/xml/index.ts";
 import { CommandError } from "./level.ts";
 
 /** Text that is loaded may be this large (bytes). */
@@ -20,17 +21,24 @@ export async function readSource(source: string): Promise<string> {
       throw new CommandError(`cannot read ${source}: ${reason(error)}`);
     });
     if (!answer.ok) throw new CommandError(`cannot read ${source}: ${answer.status} ${answer.statusText}`);
-    return answer.text();
+    return textOf(Buffer.from(await answer.arrayBuffer()), source);
   }
   try {
     // A device or a pipe may never end, so it is not read to its end.
     const bytes = readAtMost(source === "-" ? 0 : source, TEXT_MAX_BYTES + 1);
     if (bytes.length > TEXT_MAX_BYTES) throw new CommandError(`${source} is larger than ${TEXT_MAX_BYTES} bytes`);
-    return bytes.toString("utf8");
+    return textOf(bytes, source);
   } catch (error) {
     if (error instanceof CommandError) throw error;
     throw new CommandError(`cannot read ${source}: ${reason(error)}`);
   }
+}
+
+/** Text that is no UTF-8 would be taken for something else than was written. */
+function textOf(bytes: Buffer, source: string): string {
+  const bad = badUtf8(bytes);
+  if (bad !== null) throw new CommandError(`${source}: line ${bad.line}, column ${bad.column}: not valid UTF-8`);
+  return bytes.toString("utf8");
 }
 
 function readAtMost(source: string | number, limitBytes: number): Buffer {
@@ -84,7 +92,7 @@ export function runFilter(program: string, text: string): string {
     const said = done.stderr.toString("utf8").trim();
     throw new CommandError(`filter: '${program}' ended with ${done.status ?? done.signal}${said === "" ? "" : `: ${said}`}`);
   }
-  return done.stdout.toString("utf8");
+  return textOf(done.stdout, `filter: what '${program}' wrote`);
 }
 
 /** Shows the text through a pager. False when there is none. */
@@ -106,7 +114,7 @@ export function runEditor(text: string, preferred: string): string | null {
     const done = spawnSync("sh", ["-c", `${editor} "$1"`, "sh", path], { stdio: "inherit" });
     if (done.error !== undefined) throw new CommandError(`edit: ${editor}: ${reason(done.error)}`);
     if (done.status !== 0) throw new CommandError(`edit: ${editor} ended with ${done.status ?? done.signal}`);
-    const changed = readFileSync(path, "utf8");
+    const changed = textOf(readFileSync(path), "edit");
     return changed === text ? null : changed;
   } finally {
     rmSync(directory, { recursive: true, force: true });

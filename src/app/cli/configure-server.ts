@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
-import { createInterface } from "node:readline";
 import { type AgentCatalog, joinLines, NO_AGENTS } from "../../core/crm/index.ts";
 import { openAgentCatalog } from "./agent-metadata.ts";
 import { configureLevel } from "./configure.ts";
 import type { CliContext, CliOptions, Level } from "./level.ts";
 import { CommandError } from "./level.ts";
+import { textLines } from "./lines.ts";
 import { DEFAULT_PREFERENCES } from "./preferences.ts";
 import { rootLevel } from "./root.ts";
 import { Shell } from "./shell.ts";
@@ -32,8 +32,10 @@ type Answer = {
   readonly shows: Readonly<Record<string, Shown>>;
 };
 
-/** Text of one request may be this long (characters). */
-const REQUEST_MAX = 64 * 1024 * 1024;
+/** One request, bytes of UTF-8. */
+const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
+
+const refused = (err: string): Answer => ({ id: null, rc: 1, err, xml: "", show: "", shows: {} });
 
 /**
  * `quorate configure --server`: a JSON object a line in, one a line out. Every request works on a file of its own in an
@@ -41,9 +43,9 @@ const REQUEST_MAX = 64 * 1024 * 1024;
  */
 export async function runConfigureServer(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Promise<number> {
   const agents = openAgentCatalog({ ...process.env, QUORATE_AGENT_CHECKS: "on" });
-  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-    if (line.trim() === "") continue;
-    const answer = await answerLine(line, agents);
+  for await (const line of textLines(input as AsyncIterable<Uint8Array>, REQUEST_BYTES_MAX)) {
+    if (line.kind === "line" && line.text.trim() === "") continue;
+    const answer = line.kind === "bad" ? refused(`ERROR: ${line.reason}`) : await answerLine(line.text, agents);
     output.write(`${JSON.stringify(answer)}\n`);
   }
   return 0;
@@ -51,7 +53,7 @@ export async function runConfigureServer(input: NodeJS.ReadableStream, output: N
 
 async function answerLine(line: string, agents: AgentCatalog): Promise<Answer> {
   const request = readRequest(line);
-  if (typeof request === "string") return { id: null, rc: 1, err: request, xml: "", show: "", shows: {} };
+  if (typeof request === "string") return refused(request);
   const directory = mkdtempSync(join(tmpdir(), "quorate-configure-"));
   const home = process.cwd();
   try {
@@ -62,14 +64,7 @@ async function answerLine(line: string, agents: AgentCatalog): Promise<Answer> {
     return await answerRequest(request, path, request.needs.includes("no-agent-checks") ? NO_AGENTS : agents);
   } catch (error) {
     // Whatever one request does, the others are answered; the sender sees what was wrong with this one.
-    return {
-      id: request.id,
-      rc: 1,
-      err: `ERROR: ${error instanceof Error ? error.message : String(error)}\n`,
-      xml: "",
-      show: "",
-      shows: {},
-    };
+    return { ...refused(`ERROR: ${error instanceof Error ? error.message : String(error)}\n`), id: request.id };
   } finally {
     process.chdir(home);
     rmSync(directory, { recursive: true, force: true });
@@ -77,7 +72,6 @@ async function answerLine(line: string, agents: AgentCatalog): Promise<Answer> {
 }
 
 function readRequest(line: string): Request | string {
-  if (line.length > REQUEST_MAX) return `ERROR: a request is longer than ${REQUEST_MAX} characters`;
   try {
     const given = JSON.parse(line) as Partial<Request>;
     const list = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : []);

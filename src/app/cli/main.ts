@@ -1,8 +1,8 @@
 import { createReadStream, existsSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { QuorateError } from "../../core/base/index.ts";
 import { openContext } from "./context.ts";
 import { type CliContext, type CliMode, type CliOptions, CommandError } from "./level.ts";
+import { textLines } from "./lines.ts";
 import { type CommandLine, displayOf, OPTION_WORDS, optionsOfTyped, parseCommandLine } from "./options.ts";
 import { type Preferences, preference, readPreferences, withOneOff } from "./preferences.ts";
 import { rootLevel } from "./root.ts";
@@ -94,7 +94,6 @@ async function runIn(mode: CliMode, line: CommandLine, context: CliContext, term
 async function runBatch(shell: Shell, input: NodeJS.ReadableStream, terminal: BatchTerminal): Promise<number> {
   let failed = false;
   let joined = "";
-  let number = 0;
   let quit = false;
   const runOne = async (text: string): Promise<void> => {
     if (text.trim() === "" || text.trimStart().startsWith("#")) return;
@@ -103,15 +102,19 @@ async function runBatch(shell: Shell, input: NodeJS.ReadableStream, terminal: Ba
     quit ||= result.quit;
   };
   process.once("SIGINT", () => process.exit(EXIT_FAILED));
-  for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-    number += 1;
-    if (joined === "") terminal.at(number);
-    if (text.endsWith("\\")) joined += `${text.slice(0, -1)} `;
+  for await (const line of textLines(input as AsyncIterable<Uint8Array>, LINE_BYTES_MAX)) {
+    if (joined === "") terminal.at(line.number);
+    if (line.kind === "bad") {
+      // What was joined so far is part of a line that cannot be read.
+      terminal.error(line.reason);
+      failed = true;
+      joined = "";
+    } else if (line.text.endsWith("\\")) joined += `${line.text.slice(0, -1)} `;
     else {
-      await runOne(joined + text);
+      await runOne(joined + line.text);
       joined = "";
     }
-    if (joined.length > LINE_BYTES_MAX) throw new CommandError(`a line is longer than ${LINE_BYTES_MAX} characters`);
+    if (joined.length > LINE_BYTES_MAX) throw new CommandError(`a line is longer than ${LINE_BYTES_MAX} bytes`);
     if (quit) break;
   }
   await runOne(joined);

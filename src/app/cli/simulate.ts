@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { QuorateError } from "../../core/base/index.ts";
 import { attributeOf, type Element } from "../../core/cib/index.ts";
 import { readModel, schedule, upgradeCib, validateCib } from "../../core/policy/index.ts";
@@ -13,6 +12,7 @@ import {
   simulationText,
 } from "../../core/whatif/index.ts";
 import { parseXml } from "../../io/xml/index.ts";
+import { textLines } from "./lines.ts";
 import { parseEpochMs, parseSimulateArguments, type SimulateArguments } from "./simulate-arguments.ts";
 
 /** Where a simulation reads and writes; the shell gives its own, tests give buffers. */
@@ -22,6 +22,8 @@ export type SimulateIo = {
   readonly error: (text: string) => void;
 };
 
+/** One request of a batch, bytes of UTF-8. */
+const REQUEST_BYTES_MAX = 1024 * 1024;
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
 
@@ -98,8 +100,9 @@ function effectiveTimeMs(cib: Element, now: string | null): number {
 }
 
 async function runBatch(io: SimulateIo): Promise<number> {
-  for await (const line of createInterface({ input: io.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
-    if (line.trim() !== "") io.write(`${JSON.stringify(answer(line))}\n`);
+  for await (const line of textLines(io.stdin as AsyncIterable<Uint8Array>, REQUEST_BYTES_MAX)) {
+    if (line.kind === "bad") io.write(`${JSON.stringify({ name: null, error: line.reason })}\n`);
+    else if (line.text.trim() !== "") io.write(`${JSON.stringify(answer(line.text))}\n`);
   }
   return EXIT_OK;
 }

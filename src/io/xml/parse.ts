@@ -1,6 +1,7 @@
 import { SaxesParser } from "saxes";
 import { QuorateError } from "../../core/base/index.ts";
 import { COMMENT, type Element } from "../../core/cib/index.ts";
+import { badUtf8, type TextPlace } from "./utf8.ts";
 
 /** Limits of one document. A cluster of 100 nodes and 5,000 resources with full history stays well below them. */
 export const XML_SIZE_MAX_BYTES = 256 * 1024 * 1024;
@@ -115,42 +116,20 @@ function describe(message: string): string {
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw notUtf8(bytes, cause);
-  }
+  const bad = badUtf8(bytes);
+  if (bad !== null) throw notUtf8(bytes, bad);
+  return new TextDecoder().decode(bytes);
 }
 
 const LINE_END = 0x0a;
 const TAG_BEGIN = 0x3c;
 
-/** Where the first byte is that cannot be: no character contains the byte of a line end, so lines can be tried one by one. */
-function notUtf8(bytes: Uint8Array, cause: unknown): XmlError {
-  const strict = new TextDecoder("utf-8", { fatal: true });
-  let line = 1;
-  for (let from = 0; from <= bytes.length; line++) {
-    const end = bytes.indexOf(LINE_END, from);
-    const to = end < 0 ? bytes.length : end;
-    const part = bytes.subarray(from, to);
-    if (!decodes(strict, part)) {
-      const column = new TextDecoder().decode(part).indexOf("\ufffd") + 1;
-      const tag = bytes.lastIndexOf(TAG_BEGIN, from + column);
-      const name = /^<([A-Za-z_][\w.-]*)/.exec(new TextDecoder().decode(bytes.subarray(tag, tag + 100)))?.[1];
-      const within = name === undefined ? "" : `<${name}>: `;
-      const message = `line ${line}, column ${column}: ${within}the document is not valid UTF-8`;
-      return new XmlError(message, { code: "XML_NOT_UTF8", line, column }, cause);
-    }
-    from = to + 1;
-  }
-  return new XmlError("line 1: the document is not valid UTF-8", { code: "XML_NOT_UTF8", line: 1, column: 1 }, cause);
-}
-
-function decodes(strict: InstanceType<typeof TextDecoder>, bytes: Uint8Array): boolean {
-  try {
-    strict.decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
+/** Names the element that the bytes are in, too. */
+function notUtf8(bytes: Uint8Array, { line, column }: TextPlace): XmlError {
+  let from = 0;
+  for (let above = 1; above < line; above++) from = bytes.indexOf(LINE_END, from) + 1;
+  const tag = bytes.lastIndexOf(TAG_BEGIN, from + column);
+  const name = /^<([A-Za-z_][\w.-]*)/.exec(new TextDecoder().decode(bytes.subarray(tag, tag + 100)))?.[1];
+  const within = name === undefined ? "" : `<${name}>: `;
+  return new XmlError(`line ${line}, column ${column}: ${within}the document is not valid UTF-8`, { code: "XML_NOT_UTF8", line, column });
 }
