@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { upgradeCib } from "../../src/core/cib/index.ts";
-import { readModel } from "../../src/core/policy/index.ts";
+import { readModel, schedule } from "../../src/core/policy/index.ts";
 import { parseXml } from "../../src/io/xml/index.ts";
 
 /**
@@ -46,5 +46,24 @@ for (const { task, intervalMs, rc, lock, unclean } of ROWS) {
     assert.equal(node?.name, "n1");
     assert.equal(node.unclean, unclean);
     assert.equal(node.fencing?.reason, unclean ? "stop is unrunnable" : undefined);
+  });
+}
+
+for (const [option, word, action] of [
+  ["stonith-action", "poweroff", "off"],
+  ["fencing-action", "poweroff", "off"],
+  ["fencing-action", "reboot", "reboot"],
+  ["fencing-action", "explode", "reboot"],
+]) {
+  test(`a lost node is fenced: ${option}=${word} means ${action}`, () => {
+    const text = `<cib validate-with="pacemaker-3.10" have-quorum="1" crm_feature_set="3.19.0"><configuration>
+      <crm_config><cluster_property_set id="o"><nvpair id="o1" name="${option}" value="${word}"/></cluster_property_set></crm_config>
+      <nodes><node id="1" uname="n1"/><node id="2" uname="n2"/></nodes>
+      <resources><primitive id="f" class="stonith" type="fence_xvm"/></resources><constraints/></configuration>
+      <status><node_state id="1" uname="n1" in_ccm="true" crmd="online" join="member" expected="member"/>
+        <node_state id="2" uname="n2" in_ccm="false" crmd="offline" join="member" expected="member"/></status></cib>`;
+    const { graph } = schedule(upgradeCib(parseXml(text)), 1_700_000_000_000, md5);
+    const fences = graph.actions.filter(({ kind }) => kind === "fence").map(({ key }) => key);
+    assert.deepEqual(fences, [`stonith-n2-${action}`]);
   });
 }

@@ -4,8 +4,8 @@ import type { Planner } from "./planner.ts";
 import { failCountOn } from "./services.ts";
 
 /**
- * A resource in history that is not configured (A15): its history goes, and if it is active also its fail counts. The
- * stop itself follows from having no assignment.
+ * A resource in history that is not configured (A15): its history goes, and its fail counts, too, active or not. The stop
+ * itself follows from having no assignment.
  */
 export function planRemoved(planner: Planner, resource: Resource): void {
   if (!resource.managed) return;
@@ -21,7 +21,7 @@ export function planRemoved(planner: Planner, resource: Resource): void {
     }
   }
   // A removed instance shares its fail counts with the clone, which is still configured: they stay.
-  if (inClone || resource.activeNodes.length === 0) return;
+  if (inClone) return;
   for (const node of planner.model.nodeList) {
     if (!node.online || node.unclean || (node.kind !== "cluster" && node.shuttingDown)) continue;
     if (failCountOn(planner.model, resource, node) <= 0) continue;

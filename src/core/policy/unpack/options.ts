@@ -24,7 +24,7 @@ export function unpackOptions(
   return {
     noQuorumPolicy: effectiveQuorumPolicy(read.noQuorumPolicy(), fencingEnabled, context),
     fencingEnabled,
-    fencingAction: read.word("fencing-action", "stonith-action", FENCING_ACTIONS, "reboot"),
+    fencingAction: read.word("fencing-action", "stonith-action", FENCING_ACTIONS, "reboot") === "reboot" ? "reboot" : "off",
     fencingTimeoutMs: read.durationMs("fencing-timeout", "stonith-timeout", 60_000),
     startupFencing: fencingEnabled && read.boolean("startup-fencing", null, true),
     priorityFencingDelaySec: wholeSeconds(read.durationMs("priority-fencing-delay", null, 0)),
@@ -57,7 +57,8 @@ export function unpackOptions(
 
 const HEALTH_STRATEGIES: readonly HealthStrategy[] = ["none", "migrate-on-red", "only-green", "progressive", "custom"];
 const PLACEMENT_STRATEGIES: readonly PlacementStrategy[] = ["default", "utilization", "minimal", "balanced"];
-const FENCING_ACTIONS: readonly ("reboot" | "off")[] = ["reboot", "off"];
+/** `poweroff` is the former word for `off` (status.md 1.3); the upgrade of a schema changes it, one of today may still have it. */
+const FENCING_ACTIONS: readonly ("reboot" | "off" | "poweroff")[] = ["reboot", "off", "poweroff"];
 
 function clusterProperties(configuration: Element, clock: Clock, lookup: Lookup): ReadonlyMap<string, string> {
   const raw = new Map<string, string>();
