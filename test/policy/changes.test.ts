@@ -1,77 +1,8 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { upgradeCib } from "../../src/core/cib/index.ts";
-import { schedule } from "../../src/core/policy/index.ts";
-import type { TransitionGraph } from "../../src/core/transition/index.ts";
-import { parseXml } from "../../src/io/xml/index.ts";
+import { DUMMY, entry, graphOf, history, keys, md5 } from "./small-cluster.ts";
 
 /** Rules about single actions that the fuzzer found as differences from crm_simulate 2.1.5 (test/policy/fuzz). */
-
-const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
-const EMPTY = "f2317cad3d54cec5d7d7aa7d0bf35cf8";
-const DUMMY = 'class="ocf" provider="pacemaker" type="Dummy"';
-
-type EntryDetail = { readonly intervalMs?: number; readonly rc?: number; readonly digest?: string; readonly status?: number };
-
-function entry(id: string, task: string, attributes: EntryDetail = {}): string {
-  const { intervalMs = 0, rc = 0, status = 0, digest = `op-digest="${EMPTY}"` } = attributes;
-  const key = `5:3:${rc}:11111111-2222-3333-4444-555555555555`;
-  return `<lrm_rsc_op id="${id}_${intervalMs > 0 ? `${task}_${intervalMs}` : "last_0"}" operation_key="${id}_${task}_${intervalMs}"
-    operation="${task}" interval="${intervalMs}" transition-key="${key}" transition-magic="${status}:${rc};${key}" call-id="${3 + intervalMs}"
-    rc-code="${rc}" op-status="${status}" ${digest}/>`;
-}
-
-function history(id: string, entries: string, agent = DUMMY): string {
-  return `<lrm_resource id="${id}" ${agent}>${entries}</lrm_resource>`;
-}
-
-/** Transient attributes of a node. */
-function transient(id: number, attributes: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(attributes).map(([name, value], at) => `<nvpair id="t${id}${at}" name="${name}" value="${value}"/>`);
-  return `<transient_attributes id="${id}"><instance_attributes id="t${id}">${pairs.join("")}</instance_attributes></transient_attributes>`;
-}
-
-const LEAVING = { shutdown: "1699999000" };
-
-/** One node state each: `join` is `down` for a node that has not joined yet. */
-function graphOf(how: {
-  readonly fencing?: boolean;
-  readonly resources: string;
-  readonly constraints?: string;
-  readonly nodes: readonly {
-    readonly name: string;
-    readonly join?: "member" | "down";
-    readonly histories?: string;
-    /** The node has asked to be shut down. */
-    readonly leaves?: boolean;
-    readonly attributes?: Readonly<Record<string, string>>;
-    readonly remote?: boolean;
-    /** Has fallen silent. */
-    readonly lost?: boolean;
-  }[];
-  readonly symmetric?: boolean;
-  /** Without it what runs is frozen. */
-  readonly quorate?: boolean;
-}): TransitionGraph {
-  const nodes = how.nodes.map(
-    ({ name, remote = false }, at) => `<node id="${at + 1}" uname="${name}" type="${remote ? "remote" : "member"}"/>`,
-  );
-  const states = how.nodes.map(
-    ({ name, join = "member", histories = "", leaves = false, attributes = {}, remote = false, lost = false }, at) =>
-      `<node_state id="${at + 1}" uname="${name}" remote_node="${remote}" in_ccm="true" crmd="${lost ? "offline" : "online"}" join="${join}" expected="${join}">
-        <lrm id="${at + 1}"><lrm_resources>${histories}</lrm_resources></lrm>${transient(at + 1, { ...attributes, ...(leaves ? LEAVING : {}) })}</node_state>`,
-  );
-  const text = `<cib validate-with="pacemaker-3.7" have-quorum="${how.quorate === false ? 0 : 1}" crm_feature_set="3.15.0"><configuration><crm_config>
-    <cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="${how.fencing ?? false}"/><nvpair id="o2" name="symmetric-cluster" value="${how.symmetric ?? true}"/><nvpair id="o3" name="no-quorum-policy" value="freeze"/></cluster_property_set></crm_config>
-    <nodes>${nodes.join("")}</nodes><resources>${how.resources}</resources><constraints>${how.constraints ?? ""}</constraints>
-    </configuration><status>${states.join("")}</status></cib>`;
-  return schedule(upgradeCib(parseXml(text)), 1_700_000_000_000, md5).graph;
-}
-
-function keys(graph: TransitionGraph): readonly string[] {
-  return graph.actions.map((action) => `${action.key} ${action.node ?? "-"}`);
-}
 
 test("what is colocated with a bundle that cannot start, its addresses too, starts all the same (actions.md F12)", () => {
   const made = keys(

@@ -137,7 +137,8 @@ function countUp(assignment: Assignment, parent: Resource, node: PolicyNode): vo
 /** 10.9: active, healthy, on an available node that is not yet full. */
 function keepableNode(assignment: Assignment, distribution: Distribution, instance: Resource, optimal: number): PolicyNode | null {
   const node = currentNodeOf(instance);
-  if (node === null || failedWithin(instance) || !node.available || node.baseScore < 0) return null;
+  // A group itself does not fail: with a failed member, too, it rather recovers where it is.
+  if (node === null || instance.failed || !node.available || node.baseScore < 0) return null;
   return countersOf(assignment, distribution.parent)[node.index]! < optimal ? node : null;
 }
 

@@ -6,7 +6,7 @@ import { descendantsOf } from "../model-queries.ts";
 import type { Resource, ResourceKind } from "../model-resource.ts";
 import { ROLE, type Role } from "../model-values.ts";
 import { parseBoolean, parseRole, parseScore } from "../unpack/index.ts";
-import { type References, setsOf } from "./references.ts";
+import { knownFrom, listed, type MemberList, type References, setsOf } from "./references.ts";
 
 const KIND_RANK: Readonly<Record<ResourceKind, number>> = { bundle: 0, clone: 1, group: 2, primitive: 3 };
 
@@ -74,12 +74,11 @@ export function readColocation(model: Model, constraint: Element, references: Re
   const primaryRole = colocationRole(attributeOf(constraint, "with-rsc-role"));
   if (dependent.kind === "list" || primary.kind === "list") {
     const side = (found: typeof dependent, role: Role): ColocationSet => ({
-      resources: found.kind === "list" ? found.resources : found.kind === "resource" ? [found.resource] : [],
+      members: listed(found),
       role,
       score,
       sequential: found.kind !== "list",
       reversed: false,
-      complete: true,
     });
     readSets(model, constraint, [side(dependent, dependentRole), side(primary, primaryRole)], score);
     return;
@@ -99,25 +98,22 @@ export function readColocation(model: Model, constraint: Element, references: Re
 }
 
 type ColocationSet = {
-  readonly resources: readonly Resource[];
+  readonly members: MemberList;
   readonly role: Role;
   readonly score: Score;
   readonly sequential: boolean;
   /** Deprecated `ordering` other than `group` (8.5). */
   readonly reversed: boolean;
-  readonly complete: boolean;
 };
 
 function setFrom(model: Model, set: Element, score: Score, references: References): ColocationSet {
-  const { resources, complete } = references.members(set);
   const ordering = attributeOf(set, "ordering");
   return {
-    resources,
+    members: references.members(set),
     role: colocationRole(attributeOf(set, "role")),
     score: parseScore(attributeOf(set, "score"), model.options) ?? score,
     sequential: parseBoolean(attributeOf(set, "sequential")) !== false,
     reversed: ordering !== undefined && ordering.toLowerCase() !== "group",
-    complete,
   };
 }
 
@@ -141,18 +137,32 @@ function readSets(model: Model, constraint: Element, sets: readonly ColocationSe
     pairsInside(set, (dependent, primary) => add(dependent, primary, set.score, { dependent: set.role, primary: set.role }));
     if (earlier !== null) {
       const roles = { dependent: earlier.role, primary: set.role };
-      for (const dependent of earlier.sequential ? earlier.resources.slice(0, 1) : earlier.resources) {
-        for (const primary of set.sequential ? set.resources.slice(-1) : set.resources) add(dependent, primary, score, roles);
-      }
+      for (const [dependent, primary] of pairsBetween(earlier, set)) add(dependent, primary, score, roles);
     }
     earlier = set;
   }
 }
 
+/**
+ * Pairs of a set with the one after it (8.6): of what is sequential, its first member depends and its last is depended on.
+ * They end at a member that names no resource.
+ */
+function pairsBetween(set: ColocationSet, next: ColocationSet): readonly (readonly [Resource, Resource])[] {
+  const primaries = next.sequential ? next.members.slice(-1) : next.members;
+  const pairs: (readonly [Resource, Resource])[] = [];
+  for (const dependent of knownFrom(set.sequential ? set.members.slice(0, 1) : set.members)) {
+    for (const primary of primaries) {
+      if (primary === null) return pairs;
+      pairs.push([dependent, primary]);
+    }
+  }
+  return pairs;
+}
+
 /** Pairs inside one set (8.5). */
 function pairsInside(set: ColocationSet, add: (dependent: Resource, primary: Resource) => void): void {
-  if (!set.sequential || set.score === 0 || !set.complete) return;
-  const { resources } = set;
+  if (!set.sequential || set.score === 0 || set.members.includes(null)) return;
+  const resources = knownFrom(set.members);
   for (let at = 1; at < resources.length; at++) {
     if (set.score > 0) {
       if (set.reversed) add(resources[at - 1]!, resources[at]!);

@@ -7,7 +7,7 @@ import { currentNodeOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { DISCOVERY, type Discovery, ROLE, type Role } from "../model-values.ts";
 import { evaluateRule, nodeByName, parametersOf, parseRole, parseScore, type RuleContext, substitute } from "../unpack/index.ts";
-import { type References, setsOf } from "./references.ts";
+import { knownFrom, listed, type MemberList, type References, setsOf } from "./references.ts";
 
 /** What a set or the constraint says in general. */
 type Frame = { readonly id: string; readonly role: Role; readonly score: string | undefined; readonly discovery: Discovery | null };
@@ -34,14 +34,11 @@ export function readLocation(model: Model, constraint: Element, references: Refe
         role: role === undefined ? frame.role : locationRole(role),
         score: attributeOf(set, "score") ?? frame.score,
       };
-      for (const resource of references.members(set).resources) addLocation(model, constraint, inSet, resource);
+      if (!addLocations(model, constraint, inSet, references.members(set))) return;
     }
     return;
   }
-  const found = references.find(attributeOf(constraint, "rsc"));
-  if (found.kind === "resource") addLocation(model, constraint, frame, found.resource);
-  else if (found.kind === "list") for (const resource of found.resources) addLocation(model, constraint, frame, resource);
-  else model.warnings.push(`location constraint ${frame.id} names an unknown resource`);
+  addLocations(model, constraint, frame, listed(references.find(attributeOf(constraint, "rsc"))));
 }
 
 /** No role, Started and Unpromoted all mean "any" (4.18). */
@@ -79,6 +76,14 @@ function readPattern(model: Model, constraint: Element, frame: Frame, pattern: s
   }
 }
 
+/** False at a member that names no resource: there the constraint ends, further sets included. */
+function addLocations(model: Model, constraint: Element, frame: Frame, members: MemberList): boolean {
+  for (const resource of knownFrom(members)) addLocation(model, constraint, frame, resource);
+  if (!members.includes(null)) return true;
+  model.warnings.push(`location constraint ${frame.id} names an unknown resource`);
+  return false;
+}
+
 function addLocation(
   model: Model,
   constraint: Element,
@@ -113,6 +118,8 @@ function rulePairs(model: Model, listed: Element, resource: Resource, submatches
   let attribute = attributeOf(rule, "score-attribute");
   if (attribute !== undefined && submatches !== undefined) attribute = substitute(attribute, submatches);
   const fixed = parseScore(attributeOf(rule, "score"), model.options) ?? 0;
+  // A rule of alternatives begins with a node's base score: so it never lets anything onto the nodes of a bundle.
+  const counted = attributeOf(rule, "boolean-op")?.toLowerCase() === "or";
   const pairs: { node: PolicyNode; score: Score }[] = [];
   for (const node of model.nodeList) {
     const context: RuleContext = {
@@ -125,7 +132,7 @@ function rulePairs(model: Model, listed: Element, resource: Resource, submatches
     };
     if (!evaluateRule(rule, context, model, model.caches.lookup)) continue;
     const score = attribute === undefined ? fixed : parseScore(attributeFor(resource, node, attribute), model.options);
-    if (score !== null) pairs.push({ node, score });
+    if (score !== null) pairs.push({ node, score: counted ? addScores(node.baseScore, score) : score });
   }
   return pairs;
 }

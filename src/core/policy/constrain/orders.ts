@@ -1,9 +1,8 @@
 import { attributeOf, type Element, idOf } from "../../cib/index.ts";
 import type { Model } from "../model.ts";
 import type { OrderKind, OrderSet } from "../model-constraints.ts";
-import type { Resource } from "../model-resource.ts";
 import { isTrue, parseBoolean, parseScore } from "../unpack/index.ts";
-import { type Reference, type References, setsOf } from "./references.ts";
+import { knownFrom, listed, type Reference, type References, setsOf } from "./references.ts";
 
 /** Reads one `rsc_order` (actions.md U1, U5–U7); `order` turns it into relations. */
 export function readOrder(model: Model, constraint: Element, references: References): void {
@@ -12,13 +11,13 @@ export function readOrder(model: Model, constraint: Element, references: Referen
   const symmetrical = isSymmetrical(constraint, kind, kind !== "Serialize");
   const sets = setsOf(model, constraint);
   if (sets.length > 0) {
-    model.orders.push({
-      id,
-      kind,
-      symmetrical,
-      form: "sets",
-      sets: sets.map((set) => readSet(model, set, { kind, symmetrical }, references)),
-    });
+    const read: OrderSet[] = [];
+    for (const set of sets) {
+      const one = readSet(model, set, { kind, symmetrical }, references);
+      if (one === null) break;
+      read.push(one);
+    }
+    model.orders.push({ id, kind, symmetrical, form: "sets", sets: read });
     return;
   }
   const first = references.find(attributeOf(constraint, "first"));
@@ -30,9 +29,11 @@ export function readOrder(model: Model, constraint: Element, references: Referen
   const firstAction = (attributeOf(constraint, "first-action") ?? "start").toLowerCase();
   const thenAction = (attributeOf(constraint, "then-action") ?? firstAction).toLowerCase();
   if (first.kind === "list" || then.kind === "list") {
+    // As with sets: a side with an unknown member orders nothing.
+    if (listed(first).includes(null) || listed(then).includes(null)) return;
     const side = (found: Reference, action: string, suffix: string): OrderSet => ({
       id: `${id}-${suffix}`,
-      resources: listOf(found),
+      resources: knownFrom(listed(found)),
       action,
       sequential: found.kind !== "list",
       sequentialExplicit: false,
@@ -55,10 +56,6 @@ export function readOrder(model: Model, constraint: Element, references: Referen
     thenAction,
     requireAll,
   });
-}
-
-function listOf(found: Reference): readonly Resource[] {
-  return found.kind === "list" ? found.resources : found.kind === "resource" ? [found.resource] : [];
 }
 
 /** Without `kind` a `score` of 0 means Optional; an unknown kind is Mandatory (U1). */
@@ -84,20 +81,24 @@ function isSymmetrical(element: Element, kind: OrderKind, preset: boolean): bool
   return text === undefined ? preset : isTrue(text);
 }
 
+/** Null if a member names no resource: the sets from there on order nothing. */
 function readSet(
   model: Model,
   set: Element,
   constraint: { readonly kind: OrderKind; readonly symmetrical: boolean },
   references: References,
-): OrderSet {
-  const { resources, complete } = references.members(set);
+): OrderSet | null {
+  const members = references.members(set);
   const sequential = attributeOf(set, "sequential");
   const id = idOf(set) ?? "";
-  if (!complete) model.warnings.push(`order set ${id} names unknown resources`);
+  if (members.includes(null)) {
+    model.warnings.push(`order set ${id} names unknown resources`);
+    return null;
+  }
   const kind = attributeOf(set, "kind") === undefined ? constraint.kind : orderKind(model, set);
   return {
     id,
-    resources,
+    resources: knownFrom(members),
     action: (attributeOf(set, "action") ?? "start").toLowerCase(),
     sequential: sequential === undefined || isTrue(sequential),
     sequentialExplicit: isTrue(sequential),

@@ -3,11 +3,24 @@ import type { Model } from "../model.ts";
 import { cloneOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 
+/** Resources in order; null where a reference names none, which ends what the constraint does with the list. */
+export type MemberList = readonly (Resource | null)[];
+
 /** What an id in a constraint stands for: one resource, or the list of a tag or template. */
 export type Reference =
   | { readonly kind: "resource"; readonly resource: Resource }
-  | { readonly kind: "list"; readonly resources: readonly Resource[] }
+  | { readonly kind: "list"; readonly resources: MemberList }
   | { readonly kind: "unknown" };
+
+/** The members before the first unknown one. */
+export function knownFrom(members: MemberList): readonly Resource[] {
+  const known: Resource[] = [];
+  for (const member of members) {
+    if (member === null) break;
+    known.push(member);
+  }
+  return known;
+}
 
 /** Resolves ids of constraints (assignment.md 8.4, status.md 25.4). */
 export class References {
@@ -31,29 +44,12 @@ export class References {
     if (resource !== null) return { kind: "resource", resource };
     const ids = this.model.templates.get(id) ?? this.model.tags.get(id);
     if (ids === undefined) return { kind: "unknown" };
-    return { kind: "list", resources: this.list(ids) };
+    return { kind: "list", resources: ids.map((each) => this.resource(each)) };
   }
 
-  /** A set's resources: tags and templates replaced in place (8.7). `complete`: every reference was known. */
-  members(set: Element): { readonly resources: readonly Resource[]; readonly complete: boolean } {
-    const resources: Resource[] = [];
-    let complete = true;
-    for (const child of childrenOf(set, "resource_ref")) {
-      const found = this.find(attributeOf(child, "id"));
-      if (found.kind === "resource") resources.push(found.resource);
-      else if (found.kind === "list") resources.push(...found.resources);
-      else complete = false;
-    }
-    return { resources, complete };
-  }
-
-  private list(ids: readonly string[]): readonly Resource[] {
-    const resources: Resource[] = [];
-    for (const id of ids) {
-      const resource = this.resource(id);
-      if (resource !== null) resources.push(resource);
-    }
-    return resources;
+  /** A set's resources: tags and templates replaced in place (8.7). */
+  members(set: Element): MemberList {
+    return childrenOf(set, "resource_ref").flatMap((child) => listed(this.find(attributeOf(child, "id"))));
   }
 
   /** The bare id of something cloned means the clone, if an instance has history under it (8.4). */
@@ -65,6 +61,18 @@ export class References {
       if (clone !== null && !clones.has(primitive.historyName)) clones.set(primitive.historyName, clone);
     }
     return clones;
+  }
+}
+
+/** A reference as a list of one or more. */
+export function listed(found: Reference): MemberList {
+  switch (found.kind) {
+    case "resource":
+      return [found.resource];
+    case "list":
+      return found.resources;
+    default:
+      return [null];
   }
 }
 

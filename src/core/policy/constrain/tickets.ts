@@ -5,7 +5,7 @@ import { primitivesOf } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { MINUS_INFINITY, ROLE, type Role } from "../model-values.ts";
 import { addScoreEverywhere, blockResource, fenceNode, parseRole } from "../unpack/index.ts";
-import { type References, setsOf } from "./references.ts";
+import { knownFrom, listed, type References, setsOf } from "./references.ts";
 
 /** Reads one `rsc_ticket` and lets it act (status.md 25). */
 export function readTicket(model: Model, constraint: Element, references: References): void {
@@ -23,13 +23,16 @@ export function readTicket(model: Model, constraint: Element, references: Refere
     for (const primitive of primitivesOf(resource)) act(model, made, primitive);
   };
   const sets = setsOf(model, constraint);
-  for (const set of sets) for (const resource of references.members(set).resources) apply(resource, attributeOf(set, "role"));
-  if (sets.length > 0) return;
-  const found = references.find(attributeOf(constraint, "rsc"));
-  const role = attributeOf(constraint, "rsc-role");
-  if (found.kind === "resource") apply(found.resource, role);
-  else if (found.kind === "list") for (const resource of found.resources) apply(resource, role);
-  else model.warnings.push(`ticket constraint ${idOf(constraint) ?? ""} names an unknown resource`);
+  const parts =
+    sets.length > 0
+      ? sets.map((set) => ({ members: references.members(set), role: attributeOf(set, "role") }))
+      : [{ members: listed(references.find(attributeOf(constraint, "rsc"))), role: attributeOf(constraint, "rsc-role") }];
+  for (const { members, role } of parts) {
+    for (const resource of knownFrom(members)) apply(resource, role);
+    if (!members.includes(null)) continue;
+    model.warnings.push(`ticket constraint ${idOf(constraint) ?? ""} names an unknown resource`);
+    return;
+  }
 }
 
 function ticketOf(model: Model, name: string): Ticket {

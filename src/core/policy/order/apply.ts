@@ -132,7 +132,7 @@ function creates(resource: Resource | null, node: PolicyNode | null): boolean {
   return resource !== null && node !== null && node.launcher !== null && node.launcher === resource;
 }
 
-/** M5: extra sequence relations for what may migrate. A first side that is one action stays that one. */
+/** M5: extra sequence relations for what may migrate. They count every action of the first side's name, on whatever node. */
 function addMigrationRelations(planner: Planner, first: Side, then: Side): void {
   const a = first.resource;
   const b = then.resource;
@@ -141,7 +141,7 @@ function addMigrationRelations(planner: Planner, first: Side, then: Side): void 
   const firstTask = memberTaskOf(pointTask(first.key) ?? first.key);
   const thenTask = memberTaskOf(pointTask(then.key) ?? then.key);
   const before = (key: string, effects: number): void =>
-    planner.addRelation(first instanceof Action ? first : { resource: a, key: first.key }, { resource: b, key }, effects);
+    planner.addRelation({ resource: a, key: first.key }, { resource: b, key }, effects);
   if (firstTask === "start" && thenTask === "start") {
     if (a.allowMigrate && b.allowMigrate) planner.relate(a, "migrate_from_0", b, "migrate_to_0", EFFECT.seq);
     if (b.allowMigrate) before("migrate_to_0", EFFECT.seq | EFFECT.ifNotLive);

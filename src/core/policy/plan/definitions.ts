@@ -49,7 +49,9 @@ function checkHistory(planner: Planner, resource: Resource, history: ResourceHis
     return;
   }
   const active = resource.activeNodes.includes(node);
-  checkAgent(planner, resource, history, active);
+  // What an anonymous instance left behind is any sibling's to clean up while that one is unmanaged or has failed elsewhere.
+  const unfit = !active && (resource.failed || !resource.managed) && clone !== null && !clone.globallyUnique;
+  checkAgent(planner, unfit ? fitSibling(clone, resource) : resource, history, active);
   // Of another agent's entries, too, the recurring ones that are not wanted any more are cancelled (seen with crm_simulate).
   if (active) checkEntries(planner, resource, history, false);
 }
@@ -60,6 +62,15 @@ function namesake(clone: Resource, resource: Resource, history: ResourceHistory)
     const name = primitive.historyName ?? primitive.configId;
     if (!primitive.removed && primitive.configId === resource.configId && (name === history.name || primitive.id === history.name))
       return primitive;
+  }
+  return resource;
+}
+
+/** A managed instance known by the same name that has not failed, if there is one. */
+function fitSibling(clone: Resource, resource: Resource): Resource {
+  for (const sibling of primitivesOf(clone)) {
+    const same = sibling.configId === resource.configId && sibling.historyName === resource.historyName;
+    if (same && sibling.managed && !sibling.removed && !sibling.failed) return sibling;
   }
   return resource;
 }

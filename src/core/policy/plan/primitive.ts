@@ -97,7 +97,9 @@ function planBounce(planner: Planner, course: Course): void {
   if (promoted) planDemote(planner, course, !needStop);
   planStop(planner, course, !needStop);
   if (resource.blocked || resource.nextRole <= ROLE.stopped) return;
-  planStart(planner, course, !needStop);
+  // Demoted on its node, it starts again because it stops: until then its monitors count as those of something that stays up.
+  const demoted = promoted && resource.nextRole !== ROLE.promoted && !course.moving;
+  planStart(planner, course, !needStop || demoted);
   if (promoted && resource.nextRole === ROLE.promoted) planPromote(planner, course, !(needStop || needPromote));
 }
 

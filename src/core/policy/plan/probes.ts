@@ -64,7 +64,7 @@ function probeClone(planner: Planner, clone: Resource, node: PolicyNode): boolea
   }
   const instance =
     clone.children.find((one) => primitivesSome(one, (primitive) => primitive.knownOn.has(node))) ??
-    clone.children.find((one) => primitivesSome(one, (primitive) => primitive.node === node)) ??
+    clone.children.find((one) => one.assignedNodes.length === 1 && one.assignedNodes[0] === node) ??
     clone.children[0];
   return instance === undefined ? false : probe(planner, instance, node);
 }

@@ -40,7 +40,7 @@ export function nodeFailCounts(node: PolicyNode): CountsByName | null {
 export function rawFailCount(resource: Resource, counts: CountsByName): FailCount {
   const name = failureName(resource);
   const result: FailCount = { count: 0, lastFailureSec: 0 };
-  const anyInstance = !resource.globallyUnique;
+  const anyInstance = !countsAlone(resource);
   const pattern = SPECIAL.test(name) ? compile(`^${name}${anyInstance ? "(:\\d+)?" : ""}$`) : null;
   for (const [key, entry] of counts) {
     const matches =
@@ -64,10 +64,15 @@ function compile(source: string): RegExp {
   }
 }
 
-/** Name used in fail counts: that in history, else the id; without instance number unless globally unique. */
+/** Name used in fail counts: that in history, else the id; without instance number unless it counts for itself. */
 export function failureName(resource: Resource): string {
   const name = resource.historyName ?? resource.id;
-  return resource.globallyUnique ? name : name.replace(/:\d+$/, "");
+  return countsAlone(resource) ? name : name.replace(/:\d+$/, "");
+}
+
+/** Shares no fail counts with other instances. What is removed is taken by its name: whether that holds a number, nobody knows. */
+function countsAlone(resource: Resource): boolean {
+  return resource.globallyUnique || (resource.removed && resource.parent === null);
 }
 
 /**

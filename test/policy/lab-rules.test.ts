@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DUMMY, EMPTY, entry, graphOf, history, keys } from "./small-cluster.ts";
+
+/** Rules about constraints, instances and recurring operations that the fuzzer found as differences from crm_simulate 2.1.5. */
+
+const STATEFUL = DUMMY.replace("Dummy", "Stateful");
+
+function primitive(id: string, inside = ""): string {
+  return `<primitive id="${id}" ${DUMMY}>${inside}</primitive>`;
+}
+
+function set(...members: readonly string[]): string {
+  return `<resource_set id="s-${members.join("-")}">${members.map((id) => `<resource_ref id="${id}"/>`).join("")}</resource_set>`;
+}
+
+/** Where a resource starts, if it does. */
+function nodeOf(graph: ReturnType<typeof graphOf>, id: string): string | null {
+  return graph.actions.find(({ key }) => key === `${id}_start_0`)?.node ?? null;
+}
+
+test("a member that names no resource, as the id of a cloned primitive, ends what the constraint says (status.md 25.4)", () => {
+  const resources = `${["a", "b", "d"].map((id) => primitive(id)).join("")}<clone id="c">${primitive("cloned")}</clone>`;
+  const nodes = [{ name: "n1" }, { name: "n2" }, { name: "n3" }];
+  const places = (constraints: string): readonly (string | null)[] => {
+    const graph = graphOf({ resources, constraints, nodes });
+    return ["a", "b", "d"].map((id) => nodeOf(graph, id));
+  };
+  const location = (...sets: readonly string[]): string => `<rsc_location id="l" node="n3" score="50">${sets.join("")}</rsc_location>`;
+  assert.deepEqual(places(location(set("a", "b"), set("d"))), ["n3", "n3", "n3"]);
+  assert.deepEqual(places(location(set("a", "cloned", "b"), set("d"))), ["n3", "n1", "n2"]);
+  const ticket = `<rsc_ticket id="t" ticket="t" loss-policy="stop">${set("a", "cloned", "b")}${set("d")}</rsc_ticket>`;
+  assert.deepEqual(
+    places(ticket).map((node) => node !== null),
+    [false, true, true],
+  );
+  const ordered = (...sets: readonly string[]): boolean => {
+    const graph = graphOf({ resources, constraints: `<rsc_order id="o">${sets.join("")}</rsc_order>`, nodes });
+    const before = graph.actions.find(({ key }) => key === "a_start_0")?.id;
+    return graph.actions.some(({ key, inputs }) => key === "d_start_0" && before !== undefined && inputs.includes(before));
+  };
+  assert.ok(ordered(set("a"), set("d")));
+  assert.ok(!ordered(set("a"), set("d", "cloned")));
+});
+
+test("a colocation of sets reaches as far as its members are known (assignment.md 8.6)", () => {
+  const followed = (dependents: string, primaries: string): readonly string[] => {
+    const free = (text: string): string => text.replace("<resource_set", '<resource_set sequential="false"');
+    const graph = graphOf({
+      resources: `${["a", "b", "p"].map((id) => primitive(id)).join("")}<clone id="c">${primitive("cloned")}</clone>`,
+      constraints: `<rsc_location id="l" rsc="p" node="n3" score="50"/>
+        <rsc_colocation id="k" score="INFINITY">${free(dependents)}${free(primaries)}</rsc_colocation>`,
+      nodes: [{ name: "n1" }, { name: "n2" }, { name: "n3" }],
+    });
+    return ["a", "b"].filter((id) => nodeOf(graph, id) === "n3");
+  };
+  assert.deepEqual(followed(set("a", "b"), set("p")), ["a", "b"]);
+  assert.deepEqual(followed(set("a", "cloned", "b"), set("p")), ["a"]);
+  assert.deepEqual(followed(set("cloned", "a", "b"), set("p")), []);
+  assert.deepEqual(followed(set("a", "b"), set("p", "cloned")), ["a"]);
+});
+
+test("a rule of alternatives lets nothing onto the nodes of a bundle, one of conditions does (assignment.md 4.16, 2.7)", () => {
+  for (const operator of ["or", "and"]) {
+    const graph = graphOf({
+      resources: `${primitive("a")}<bundle id="b"><docker image="i" replicas="1"/><network ip-range-start="192.168.1.9"/>${primitive("in")}</bundle>`,
+      constraints: `<rsc_location id="l" rsc="a"><rule id="r" boolean-op="${operator}" score="INFINITY">
+        <expression id="e" attribute="nothing" operation="not_defined"/></rule></rsc_location>
+        <rsc_location id="l2" rsc="a" node="n1" score="-INFINITY"/>`,
+      nodes: [{ name: "n1" }],
+    });
+    assert.equal(nodeOf(graph, "a"), operator === "or" ? null : "b-0");
+  }
+});
+
+test("a connection that migrates waits for every stop of what stops behind it, on whatever node (actions.md M5)", () => {
+  const running = history("a", entry("a", "start"));
+  const graph = graphOf({
+    resources: `<primitive id="far" class="ocf" provider="pacemaker" type="remote"/>${primitive("a")}`,
+    constraints: '<rsc_location id="l" rsc="far" node="n2" score="INFINITY"/><rsc_location id="l2" rsc="a" node="n3" score="INFINITY"/>',
+    nodes: [
+      { name: "n1", histories: history("far", entry("far", "start"), DUMMY.replace("Dummy", "remote")) + running },
+      { name: "n2" },
+      { name: "n3" },
+      { name: "far", remote: true, histories: running },
+    ],
+  });
+  const leave = graph.actions.find(({ key }) => key === "far_migrate_to_0");
+  assert.ok(leave !== undefined);
+  const stops = graph.actions.filter(({ key }) => key === "a_stop_0");
+  assert.deepEqual(stops.map(({ node }) => node).sort(), ["far", "n1"]);
+  for (const stop of stops) assert.ok(leave.inputs.includes(stop.id), stop.node ?? "");
+});
+
+test("what failed in the Promoted role and stays on its node as Unpromoted has its Promoted monitor cancelled (actions.md A3, R5)", () => {
+  const monitors = `<operations><op id="o1" name="monitor" interval="11s" role="Promoted"/><op id="o2" name="monitor" interval="10s" role="Unpromoted"/></operations>`;
+  const digest = 'op-digest="4811cef7f7f94e3a35a70be7916cb2fd"';
+  const good = entry("p", "monitor", { intervalMs: 11_000, rc: 8, digest });
+  const bad = entry("p", "monitor", { intervalMs: 10_000, rc: 1, digest })
+    .replaceAll("5:3:1:", "5:3:0:")
+    .replace("p_monitor_10000", "p_last_failure_0");
+  const made = keys(
+    graphOf({
+      resources: `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes>
+        <primitive id="p" ${STATEFUL}>${monitors}</primitive></clone>`,
+      nodes: [{ name: "n1", histories: history("p", good + bad, STATEFUL) }],
+    }),
+  );
+  for (const key of ["p_demote_0 n1", "p_stop_0 n1", "p_start_0 n1", "p_monitor_11000 n1"]) assert.ok(made.includes(key), key);
+});
+
+test("an instance of a cloned group stays on its node also when a member has failed (assignment.md 10.9)", () => {
+  const meta = '<meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes>';
+  const failed = entry("q", "start", { rc: 1 }).replaceAll("5:3:1:", "5:3:0:").replace("q_last_0", "q_last_failure_0");
+  const made = keys(
+    graphOf({
+      resources: `<clone id="c">${meta}<group id="g"><primitive id="p" ${STATEFUL}/><primitive id="q" ${STATEFUL}/></group></clone>`,
+      nodes: [
+        { name: "n1", attributes: { "master-p": "10" } },
+        { name: "n2", histories: history("p", entry("p", "start"), STATEFUL) + history("q", failed, STATEFUL) },
+        { name: "n3" },
+      ],
+    }),
+  );
+  assert.ok(made.includes("q_stop_0 n2"));
+  assert.ok(!made.includes("p_stop_0 n2"));
+});
+
+test("what an unmanaged or failed instance left behind under another agent, another instance deletes (actions.md A10)", () => {
+  const former = entry("p", "stop", { digest: `op-digest="${EMPTY}"` });
+  const failed = entry("p", "monitor", { intervalMs: 10_000, rc: 1 })
+    .replaceAll("5:3:1:", "5:3:0:")
+    .replace("p_monitor_10000", "p_last_failure_0");
+  const made = keys(
+    graphOf({
+      resources: `<clone id="c">${primitive("p")}</clone>`,
+      constraints: '<rsc_location id="l" rsc="c" node="n1" score="-INFINITY"/>',
+      nodes: [
+        { name: "n1", histories: history("p", former, DUMMY.replace("Dummy", "Former")) },
+        { name: "n2", histories: history("p", entry("p", "start") + failed) },
+        { name: "n3", histories: history("p", entry("p", "start")) },
+      ],
+    }),
+  );
+  assert.equal(made.filter((key) => /^p(:\d)?_delete_0 n1$/.test(key)).length, 1);
+});
+
+test("an instance whose members are apart does not probe a node that another has for itself (status.md 23.4)", () => {
+  // Remote nodes that status never mentioned match each other, so a group may come apart over them.
+  const far = (id: string): string => `<primitive id="${id}" class="ocf" provider="pacemaker" type="remote"/>`;
+  const graph = graphOf({
+    resources: `<clone id="c"><group id="g">${primitive("p")}${primitive("q")}</group></clone>${far("far1")}${far("far2")}`,
+    nodes: [{ name: "n1" }, { name: "n2", leaves: true, histories: history("q", entry("q", "start")) }],
+  });
+  const stop = graph.actions.find(({ key }) => key === "q_stop_0");
+  assert.equal(stop?.node, "n2");
+  const waitsFor = graph.actions.filter(({ id, key }) => key.endsWith("_monitor_0") && stop.inputs.includes(id));
+  assert.deepEqual(waitsFor.map(({ key, node }) => `${key} ${node ?? ""}`).sort(), [
+    "p_monitor_0 far2",
+    "p_monitor_0 n1",
+    "q_monitor_0 far2",
+    "q_monitor_0 n1",
+  ]);
+});
