@@ -162,3 +162,78 @@ test("an instance whose members are apart does not probe a node that another has
     "q_monitor_0 n1",
   ]);
 });
+
+test("a blocked start of a cloned group does not shield its members from what else concerns the clone (actions.md U9, F9)", () => {
+  const stopped = (group: boolean): boolean => {
+    const member = primitive("a");
+    const graph = graphOf({
+      resources: `${primitive("off", `<meta_attributes id="m"><nvpair id="m1" name="target-role" value="Stopped"/></meta_attributes>`)}
+        ${primitive("new")}<clone id="c">${group ? `<group id="g">${member}</group>` : member}</clone>`,
+      // The first alone leaves the running instance in peace; the second restarts it, and it may not come up again.
+      constraints: `<rsc_order id="c1" first="off" then="c" symmetrical="false"/><rsc_order id="c2" first="new" then="c"/>`,
+      nodes: [{ name: "n1", histories: history("a", entry("a", "start")) }],
+    });
+    return keys(graph).includes("a_stop_0 n1") && !keys(graph).includes("a_start_0 n1");
+  };
+  assert.ok(stopped(false));
+  assert.ok(stopped(true));
+});
+
+const BUNDLE = `<bundle id="b"><podman image="i" replicas="2"/><network control-port="3121"/>${primitive("in")}</bundle>`;
+const PODMAN = 'class="ocf" provider="heartbeat" type="podman"';
+const REMOTE = 'class="ocf" provider="pacemaker" type="remote"';
+
+/** A replica of `BUNDLE` that runs: watched, so that no digest of its parameters is compared. */
+function replica(number: number): string {
+  const watched = (id: string, agent: string): string => history(id, entry(id, "monitor", { intervalMs: 10_000 }), agent);
+  return watched(`b-podman-${number}`, PODMAN) + watched(`b-${number}`, REMOTE);
+}
+
+test("what follows a bundle restarts when a replica starts on any node, after a clone only with the instance beside it (actions.md U8)", () => {
+  const restarts = (first: string, resource: string, n1: string): boolean => {
+    const graph = graphOf({
+      resources: `${primitive("x")}${resource}`,
+      constraints: `<rsc_order id="c1" first="${first}" then="x"/>`,
+      nodes: [{ name: "n1", histories: history("x", entry("x", "start")) + n1 }, { name: "n2" }],
+    });
+    assert.ok(keys(graph).some((key) => key.includes("_start_0 n2")));
+    return keys(graph).includes("x_stop_0 n1");
+  };
+  assert.equal(restarts("b", BUNDLE, replica(0)), true);
+  assert.equal(restarts("c", `<clone id="c">${primitive("a")}</clone>`, history("a", entry("a", "start"))), false);
+});
+
+test("a bundle begins to start for what starts inside, not for what cannot because its container stops (actions.md O14)", () => {
+  const begins = (constraints: string, digest?: string): readonly boolean[] => {
+    const made = keys(
+      graphOf({
+        resources: BUNDLE,
+        constraints,
+        nodes: [
+          { name: "n1", histories: replica(0) },
+          { name: "n2", histories: replica(1) },
+        ],
+        guests: {
+          "b-0": history("in", entry("in", "start")),
+          "b-1": history("in", entry("in", "start", digest === undefined ? {} : { digest })),
+        },
+      }),
+    );
+    return ["b-clone_start_0 -", "b_start_0 -"].map((point) => made.includes(point));
+  };
+  assert.deepEqual(begins("", 'op-digest="0"'), [true, true]);
+  assert.deepEqual(begins(`<rsc_location id="l" rsc="b" node="n2" score="-INFINITY"/>`), [true, false]);
+});
+
+test("what another agent started does not migrate, what has other parameters does (actions.md A10, M4)", () => {
+  const migrates = (agent: string, digest: string): boolean =>
+    keys(
+      graphOf({
+        resources: primitive("a", `<meta_attributes id="m"><nvpair id="m1" name="allow-migrate" value="true"/></meta_attributes>`),
+        constraints: `<rsc_location id="l" rsc="a" node="n2" score="INFINITY"/>`,
+        nodes: [{ name: "n1", histories: history("a", entry("a", "start", { digest }), agent) }, { name: "n2" }],
+      }),
+    ).includes("a_migrate_to_0 n1");
+  assert.equal(migrates(DUMMY, 'op-digest="0"'), true);
+  assert.equal(migrates(STATEFUL, 'op-digest="0"'), false);
+});

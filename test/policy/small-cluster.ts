@@ -51,6 +51,8 @@ export function graphOf(how: {
     /** Has fallen silent. */
     readonly lost?: boolean;
   }[];
+  /** Histories of guest nodes by name, which are no entries of the configuration. */
+  readonly guests?: Readonly<Record<string, string>>;
   readonly symmetric?: boolean;
   /** Without it what runs is frozen. */
   readonly quorate?: boolean;
@@ -63,10 +65,14 @@ export function graphOf(how: {
       `<node_state id="${at + 1}" uname="${name}" remote_node="${remote}" in_ccm="true" crmd="${lost ? "offline" : "online"}" join="${join}" expected="${join}">
         <lrm id="${at + 1}"><lrm_resources>${histories}</lrm_resources></lrm>${transient(at + 1, { ...attributes, ...(leaves ? LEAVING : {}) })}</node_state>`,
   );
+  const guests = Object.entries(how.guests ?? {}).map(
+    ([name, histories]) =>
+      `<node_state id="${name}" uname="${name}" remote_node="true" in_ccm="true"><lrm id="${name}"><lrm_resources>${histories}</lrm_resources></lrm></node_state>`,
+  );
   const text = `<cib validate-with="pacemaker-3.7" have-quorum="${how.quorate === false ? 0 : 1}" crm_feature_set="3.15.0"><configuration><crm_config>
     <cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="${how.fencing ?? false}"/><nvpair id="o2" name="symmetric-cluster" value="${how.symmetric ?? true}"/><nvpair id="o3" name="no-quorum-policy" value="freeze"/></cluster_property_set></crm_config>
     <nodes>${nodes.join("")}</nodes><resources>${how.resources}</resources><constraints>${how.constraints ?? ""}</constraints>
-    </configuration><status>${states.join("")}</status></cib>`;
+    </configuration><status>${[...states, ...guests].join("")}</status></cib>`;
   return schedule(upgradeCib(parseXml(text)), 1_700_000_000_000, md5).graph;
 }
 

@@ -54,13 +54,22 @@ export class Points {
     return affected;
   }
 
-  /** Flags as seen from a node: of clones, "needed" counts only for the instance on that node (U8). */
+  /** Flags as seen from a node: of clones (not of bundles), "needed" counts only for the instance on that node (U8). */
   seen(action: Action, node: PolicyNode | null): Seen {
     const derived = this.derived.get(action);
     if (derived === undefined || action.resource === null) return { needed: !action.optional, runnable: action.runnable };
     if (derived.stale) this.recompute(action, action.resource, derived);
-    if (node === null || action.resource.kind === "group") return derived;
+    if (node === null || action.resource.kind !== "clone") return derived;
     return { needed: this.neededOn(action, action.resource, node), runnable: derived.runnable };
+  }
+
+  /** Whether an instance's action behind a point is needed and can happen. */
+  happens(action: Action): boolean {
+    const { resource } = action;
+    if (resource === null) return false;
+    return instancesFor(resource, action.task).some((instance) =>
+      this.instanceActions(instance, action.task).some((one) => !one.optional && one.runnable),
+    );
   }
 
   private recompute(action: Action, collective: Resource, derived: Derived): void {

@@ -40,6 +40,9 @@ export class Settler {
       for (const action of blocked) this.blockDependents(action);
       this.drain();
     }
+    for (const action of this.planner.actions) {
+      for (const edge of action.after) if (isStartInside(edge) && this.points.happens(edge.then)) action.shown = true;
+    }
   }
 
   private drain(): void {
@@ -79,7 +82,7 @@ export class Settler {
     this.settleThen(first, seenFirst, then, effects);
     this.settleFirst(first, then, seenThen, effects);
     if ((effects & EFFECT.showThen) !== 0 && seenFirst.needed && seenFirst.runnable) then.shown = true;
-    if ((effects & EFFECT.showFirst) !== 0 && this.points.seen(then, null).needed) first.shown = true;
+    if ((effects & EFFECT.showFirst) !== 0 && !isStartInside(edge) && this.points.seen(then, null).needed) first.shown = true;
   }
 
   /** Effects on the then side, with its members where it is a collective's point. */
@@ -95,7 +98,7 @@ export class Settler {
     const members = collective.kind === "group" ? collective.children : instancesFor(collective, task);
     for (const member of members) {
       for (const action of this.planner.actionsOf(member, then.key)) {
-        if (!action.runnable) continue;
+        if (!this.points.seen(action, null).runnable) continue;
         this.settleThen(first, asCollective, action, passed);
         if ((passed & (EFFECT.pull | EFFECT.bounce)) !== 0) {
           this.settleFirst(first, action, { needed: action.needed, runnable: action.runnable }, passed & (EFFECT.pull | EFFECT.bounce));
@@ -226,6 +229,16 @@ export class Settler {
       }
     }
   }
+}
+
+/**
+ * From a bundle's start to that of the clone in it. The bundle's is shown for what is to start inside (see `planBundle`),
+ * not for a running instance whose start is needed but blocked, as when its container stops for good (seen with crm_simulate).
+ */
+function isStartInside({ first, then, effects }: Edge): boolean {
+  return (
+    (effects & EFFECT.showFirst) !== 0 && then.task === "start" && first.resource?.kind === "bundle" && then.resource?.kind === "clone"
+  );
 }
 
 /** The other instances of the same primitive. */

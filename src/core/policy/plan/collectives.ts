@@ -111,6 +111,8 @@ function planBundle(planner: Planner, bundle: Resource): void {
   const inner = data.innerClone;
   if (inner === null) return;
   planResource(planner, inner);
+  // Shown also if what starts inside turns out to be blocked.
+  if (point(planner, inner, "start").needed) point(planner, bundle, "start").shown = true;
   if (!inner.promotable) return;
   // Whether they are needed follows from the points of the contained clone.
   pointPair(planner, bundle, ["promote", "promoted"], false);

@@ -29,7 +29,7 @@ export function planPrimitive(planner: Planner, resource: Resource): void {
   const course = courseOf(resource);
   planBounce(planner, course);
   planLadder(planner, course);
-  if (mayMigrate(course) && !isUnfenced(planner, course)) planMigration(planner, course);
+  if (mayMigrate(planner, course) && !isUnfenced(planner, course)) planMigration(planner, course);
   planRecurring(planner, resource);
 }
 
@@ -166,8 +166,8 @@ function planPromote(planner: Planner, course: Course, optional: boolean): void 
   if (course.stopUnexpected) promote.pseudo = true;
 }
 
-/** Whether the move may be a live migration (M1, M6). */
-function mayMigrate(course: Course): boolean {
+/** Whether the move may be a live migration (M1, M6). What another agent started it alone can stop (A10; seen with crm_simulate). */
+function mayMigrate(planner: Planner, course: Course): boolean {
   const { resource, current, next } = course;
   if (!course.moving || current === null || next === null) return false;
   return (
@@ -178,6 +178,7 @@ function mayMigrate(course: Course): boolean {
     !resource.noLiveMigration &&
     resource.danglingSources.length === 0 &&
     !course.brokenMigration &&
+    planner.first(resource, "delete_0", current) === null &&
     !current.unclean &&
     !next.unclean
   );
