@@ -237,3 +237,43 @@ test("what another agent started does not migrate, what has other parameters doe
   assert.equal(migrates(DUMMY, 'op-digest="0"'), true);
   assert.equal(migrates(STATEFUL, 'op-digest="0"'), false);
 });
+
+test("behind a container that goes nowhere nothing waits for the probes of what the bundle follows (actions.md O5.3)", () => {
+  const stopWaits = (banned: boolean): boolean => {
+    const graph = graphOf({
+      resources: `${primitive("first")}${BUNDLE}`,
+      constraints: `<rsc_order id="o" first="first" then="b"/>${banned ? '<rsc_location id="l" rsc="b" node="n1" score="-INFINITY"/>' : ""}`,
+      nodes: [{ name: "n1", histories: replica(0) }],
+      guests: { "b-0": history("in", entry("in", "start")) },
+    });
+    const probe = graph.actions.find(({ key }) => key === "first_monitor_0");
+    const stop = graph.actions.find(({ key }) => key === "b-0_stop_0");
+    assert.ok(probe !== undefined && stop !== undefined);
+    return stop.inputs.includes(probe.id);
+  };
+  assert.equal(stopWaits(true), false);
+  assert.equal(stopWaits(false), true);
+});
+
+test("a monitor known to run is repeated behind a new connection without the result that was expected of it (actions.md R2)", () => {
+  const monitors = '<operations><op id="o1" name="monitor" interval="11s" role="Promoted"/></operations>';
+  const graph = graphOf({
+    resources: `<primitive id="far" ${REMOTE}><meta_attributes id="f"><nvpair id="f1" name="multiple-active" value="stop_start"/></meta_attributes></primitive>
+      <clone id="c"><meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/><nvpair id="m2" name="clone-max" value="1"/></meta_attributes>
+      <primitive id="p" ${STATEFUL}>${monitors}</primitive></clone>`,
+    constraints: '<rsc_location id="l" rsc="c" node="far" score="-INFINITY"/>',
+    nodes: [
+      { name: "n1", histories: history("far", entry("far", "start"), REMOTE) },
+      { name: "n2", histories: history("far", entry("far", "start"), REMOTE) },
+      {
+        name: "far",
+        remote: true,
+        histories: history("p", entry("p", "promote") + entry("p", "monitor", { intervalMs: 11_000, rc: 8 }), STATEFUL),
+      },
+    ],
+  });
+  const repeated = graph.actions.find(({ key }) => key === "p_monitor_11000");
+  assert.ok(repeated?.kind === "resource");
+  assert.equal(repeated.node, "far");
+  assert.equal(repeated.targetRc, 0);
+});

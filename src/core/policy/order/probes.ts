@@ -142,7 +142,7 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
     }
     if (!isOwnCollective(origin, resource) || resource.kind === "clone") {
       for (const primitive of primitivesOf(resource)) {
-        if (primitive.parent === origin.parent) continue;
+        if (primitive.parent === origin.parent || isBehindContainer(resource, primitive)) continue;
         if (!compatible(planner, origin, resource, primitive)) continue;
         for (const member of planner.actionsOf(primitive, `${action.task}_0`)) {
           // What goes nowhere does not come up, so its stop has nothing to wait for; unless it was to start where it is.
@@ -157,6 +157,12 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
     if (edge.then.resource !== null && resource.kind === "primitive" && isOwnCollective(resource, edge.then.resource)) continue;
     if (isStartLike(edge.then)) collect(planner, origin, edge.then, visited, reached);
   }
+}
+
+/** A bundle's connection and what is inside come up with their container: they are reached from there, if it comes up. */
+function isBehindContainer(collective: Resource, primitive: Resource): boolean {
+  const { bundle } = collective;
+  return bundle?.replicas.some(({ connection, child }) => primitive === connection || primitive === child) === true;
 }
 
 /** Points that a start leads to; notifications stand between a clone's completion and what follows it. */

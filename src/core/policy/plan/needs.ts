@@ -5,14 +5,13 @@ import type { Planner } from "./planner.ts";
 export function planNeeds(planner: Planner): void {
   for (const resource of planner.model.primitives) {
     for (const running of resource.running) {
-      const action = planner.request({
+      planner.request({
         resource,
         task: running.task,
         intervalMs: running.intervalMs,
         node: running.node,
         optional: true,
       });
-      if (running.entry.expectedRc !== null) action.expectedRc = running.entry.expectedRc;
     }
   }
   for (const resource of planner.model.primitives) {
