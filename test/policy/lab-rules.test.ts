@@ -276,4 +276,55 @@ test("a monitor known to run is repeated behind a new connection without the res
   assert.ok(repeated?.kind === "resource");
   assert.equal(repeated.node, "far");
   assert.equal(repeated.targetRc, 0);
+
+test("a cloned group of which some member can start holds up nothing beside it (actions.md F12)", () => {
+  const stopped = (id: string, off: boolean): string =>
+    primitive(id, off ? `<meta_attributes id="m-${id}"><nvpair id="m1-${id}" name="target-role" value="Stopped"/></meta_attributes>` : "");
+  const startsBeside = (first: boolean, last: boolean): boolean =>
+    keys(
+      graphOf({
+        resources: `<clone id="c"><group id="g">${stopped("a", !first)}${stopped("b", !last)}</group></clone>${primitive("beside")}`,
+        constraints: `<rsc_colocation id="k" rsc="beside" with-rsc="c" score="INFINITY"/>`,
+        nodes: [{ name: "n1" }],
+      }),
+    ).includes("beside_start_0 n1");
+  assert.equal(startsBeside(true, true), true);
+  assert.equal(startsBeside(true, false), true);
+  assert.equal(startsBeside(false, true), false);
+});
+
+test("of an instance beyond clone-max the monitors are cancelled too, of what finds no place they go with the stop (actions.md A8)", () => {
+  const made = (active: readonly string[], fencing: boolean, banned: readonly string[]): readonly string[] =>
+    keys(
+      graphOf({
+        // Fencing without a device: nothing is managed but what nobody tried to place.
+        fencing,
+        resources: `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="clone-max" value="2"/></meta_attributes>${primitive("a")}</clone>`,
+        constraints: banned.map((node) => `<rsc_location id="l-${node}" rsc="c" score="-INFINITY" node="${node}"/>`).join(""),
+        nodes: ["n1", "n2", "n3"].map((name) => ({
+          name,
+          histories: history("a", active.includes(name) ? entry("a", "monitor", { intervalMs: 10_000 }) : entry("a", "monitor", { rc: 7 })),
+        })),
+      }),
+    ).filter((key) => key.endsWith("n2"));
+  assert.deepEqual(made(["n2"], false, ["n1", "n2", "n3"]), ["a_stop_0 n2"]);
+  assert.deepEqual([...made(["n1", "n2", "n3"], true, ["n1", "n2"])].sort(), ["a_monitor_10000 n2", "a_stop_0 n2"]);
+});
+
+test("a clone of which an instance moves keeps what follows it from migrating, on whatever node that is (actions.md M4, F5)", () => {
+  const migrates = (leaves: boolean): boolean => {
+    const graph = graphOf({
+      resources: `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="clone-max" value="1"/></meta_attributes>${primitive("a")}</clone>
+        ${primitive("x", `<meta_attributes id="mx"><nvpair id="mx1" name="allow-migrate" value="true"/></meta_attributes>`)}`,
+      constraints: `<rsc_order id="o" first="c" then="x"/><rsc_location id="l" rsc="x" node="n3" score="INFINITY"/>`,
+      nodes: [
+        { name: "n1", leaves, histories: history("a", entry("a", "start")) },
+        { name: "n2", histories: history("x", entry("x", "start")) },
+        { name: "n3" },
+      ],
+    });
+    return keys(graph).includes("x_migrate_to_0 n2");
+  };
+  assert.equal(migrates(false), true);
+  assert.equal(migrates(true), false);
 });

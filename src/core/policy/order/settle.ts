@@ -77,7 +77,7 @@ export class Settler {
     const { first, then, effects } = edge;
     if ((effects & EFFECT.count) !== 0) this.recount(then);
     const seenFirst = this.points.seen(first, then.node ?? locationOfStart(then));
-    const seenThen = this.points.seen(then, first.node);
+    const seenThen = this.points.seen(then, null);
     if (first.resource !== null && then.resource !== null && isInterleaved(first.resource, then.resource, then.task)) return;
     this.settleThen(first, seenFirst, then, effects);
     this.settleFirst(first, then, seenThen, effects);
@@ -203,8 +203,9 @@ export class Settler {
     const top = outermostOf(resource);
     if (top.kind === "bundle" || top.kind === "group") return;
     if (top.kind === "clone") {
-      for (const sibling of siblingsOf(top, resource)) {
-        if (this.planner.actionsOf(sibling, action.key).some((one) => one.runnable)) return;
+      // Of a cloned group its other members count, too (seen with crm_simulate).
+      for (const other of primitivesOf(top)) {
+        if (this.planner.actionsOf(other, action.key).some((one) => one.runnable)) return;
       }
     }
     for (let at: Resource | null = resource; at !== null; at = at.parent) {
@@ -239,11 +240,6 @@ function isStartInside({ first, then, effects }: Edge): boolean {
   return (
     (effects & EFFECT.showFirst) !== 0 && then.task === "start" && first.resource?.kind === "bundle" && then.resource?.kind === "clone"
   );
-}
-
-/** The other instances of the same primitive. */
-function siblingsOf(top: Resource, resource: Resource): readonly Resource[] {
-  return [...primitivesOf(top)].filter((one) => one !== resource && one.configId === resource.configId);
 }
 
 function isBelow(resource: Resource, collective: Resource): boolean {

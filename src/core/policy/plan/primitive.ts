@@ -25,7 +25,8 @@ type Course = {
 /** All actions of one primitive: bounce, ladder, migration, recurring operations (A1-A9, M, R). */
 export function planPrimitive(planner: Planner, resource: Resource): void {
   if (resource.nextRole === ROLE.unknown) resource.nextRole = resource.node === null ? ROLE.stopped : ROLE.started;
-  if (resource.node === null) failAssignment(planner, resource);
+  // Instances beyond `clone-max` were not even tried: what of them is cancelled stays so (seen with crm_simulate).
+  if (resource.node === null && resource.assigned) failAssignment(planner, resource);
   const course = courseOf(resource);
   planBounce(planner, course);
   planLadder(planner, course);
