@@ -276,6 +276,7 @@ test("a monitor known to run is repeated behind a new connection without the res
   assert.ok(repeated?.kind === "resource");
   assert.equal(repeated.node, "far");
   assert.equal(repeated.targetRc, 0);
+});
 
 test("a cloned group of which some member can start holds up nothing beside it (actions.md F12)", () => {
   const stopped = (id: string, off: boolean): string =>
