@@ -145,6 +145,21 @@ test("what an unmanaged or failed instance left behind under another agent, anot
   assert.equal(made.filter((key) => /^p(:\d)?_delete_0 n1$/.test(key)).length, 1);
 });
 
+test("another agent's history is deleted by each instance that is known under its name (actions.md A10)", () => {
+  const former = history("p", entry("p", "start"), DUMMY.replace("Dummy", "Former"));
+  const made = keys(
+    graphOf({
+      resources: `<clone id="c">${primitive("p")}</clone>`,
+      nodes: [{ name: "n1", histories: former }, { name: "n2", histories: history("p", entry("p", "start")) }, { name: "n3" }],
+    }),
+  );
+  // The third instance has never been anywhere.
+  assert.deepEqual(
+    made.filter((key) => key.includes("_delete_0")).map((key) => key.replace(/^p:\d/, "p")),
+    ["p_delete_0 n1", "p_delete_0 n1"],
+  );
+});
+
 test("an instance whose members are apart does not probe a node that another has for itself (status.md 23.4)", () => {
   // Remote nodes that status never mentioned match each other, so a group may come apart over them.
   const far = (id: string): string => `<primitive id="${id}" class="ocf" provider="pacemaker" type="remote"/>`;

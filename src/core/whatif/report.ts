@@ -1,4 +1,15 @@
-import { type Model, type Plan, type PolicyNode, printedName, type Resource, ROLE, type Role, roleName, topOf } from "../policy/index.ts";
+import {
+  type Model,
+  type Plan,
+  type PolicyNode,
+  primitivesOf,
+  printedName,
+  type Resource,
+  ROLE,
+  type Role,
+  roleName,
+  topOf,
+} from "../policy/index.ts";
 import type { GraphAction } from "../transition/index.ts";
 
 /** The JSON result of a simulation; field names are those of the published format. */
@@ -139,7 +150,10 @@ function healthOf(model: Model, node: PolicyNode): string | null {
 function collect(resource: Resource, into: Record<string, InstanceState[]>, summarised: Role | null = null): void {
   if (resource.kind !== "primitive") {
     const instances = resource.kind === "clone" && !resource.globallyUnique;
-    for (const child of resource.children) collect(child, into, instances ? summarisedRole(child) : summarised);
+    for (const child of resource.children) {
+      if (!instances) collect(child, into, summarised);
+      else if (isAtWork(child)) collect(child, into, summarisedRole(child));
+    }
     return;
   }
   if (resource.internal) return;
@@ -148,6 +162,13 @@ function collect(resource: Resource, into: Record<string, InstanceState[]>, summ
   const known = into[name];
   if (known === undefined) into[name] = states;
   else known.push(...states);
+}
+
+/** Status leaves out an instance that is only on nodes which went down in good order, unless nobody manages it (status.md 28.13). */
+function isAtWork(instance: Resource): boolean {
+  for (const primitive of primitivesOf(instance))
+    if (!primitive.managed || primitive.activeNodes.some((node) => node.online || node.unclean)) return true;
+  return false;
 }
 
 /** The role that status shows for an instance of a cloned group that it sums up in one word (status.md 28.11), else null. */

@@ -23,7 +23,7 @@ export function makeConstraints(draw: Draw, resources: readonly MadeResource[], 
     // such orders go round in circles.
     if (then.node === null && (first.node === null || draw.chance(10))) constraints.push(order(draw, [first, then], tags));
   }
-  if (draw.chance(10)) constraints.push(sets(draw, resources, "rsc_colocation", tags));
+  if (draw.chance(14)) constraints.push(sets(draw, resources, "rsc_colocation", tags));
   const ordered = resources.filter((resource) => resource.node === null);
   if (ordered.length > 1 && draw.chance(15)) constraints.push(sets(draw, ordered, "rsc_order", tags));
   if (draw.chance(10)) constraints.push(ticket(draw, draw.pick(resources), tags));
@@ -83,7 +83,7 @@ function colocation(draw: Draw, [first, second]: readonly [MadeResource, MadeRes
     attributes["rsc-role"] = "Promoted";
     tags.add("colocation-role");
   }
-  if (draw.chance(6)) {
+  if (draw.chance(9)) {
     attributes["node-attribute"] = "rack";
     tags.add("coloc-node-attribute");
   }

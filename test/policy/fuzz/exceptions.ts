@@ -59,23 +59,14 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     kind: "instance",
-    reason:
-      "2.1.5 does not show clone instances, nor groups that are unmanaged and nowhere else, on nodes that are offline (status.md 28.13)",
+    reason: "2.1.5 does not show clone instances and groups that are unmanaged and only on nodes that are offline (status.md 28.13)",
     hides: ({ cib, ours, oracle }, resource, { node, flags = [] }) => {
       if (!(ours.final.nodes[node]?.state ?? "offline").includes("offline")) return false;
+      if (!flags.some((flag) => flag === "unmanaged" || flag === "maintenance")) return false;
       const isShown = (id: string): boolean => (oracle.final.resources[id] ?? []).length > 0;
       const top = find(cib, topOf(cib, resource.replace(/:\d+$/, "")));
       if (top?.name === "clone") return !(oracle.final.resources[resource] ?? []).some((other) => other.node === node);
-      if (top?.name !== "group" || !flags.some((flag) => flag === "unmanaged" || flag === "maintenance")) return false;
-      return !top.children.some((member) => isShown(attributeOf(member, "id") ?? ""));
-    },
-  },
-  {
-    kind: "line",
-    reason: "2.1.5 deletes the history of another agent once for each instance of an anonymous clone (actions.md A10)",
-    explains: ({ ours }, level, line) => {
-      const [, resource, node] = /^missing: delete (\S+) on (\S+)/.exec(line) ?? [];
-      return level === "L2" && ours.actions.some((one) => one.task === "delete" && one.rsc === resource && one.node === node);
+      return top?.name === "group" && !top.children.some((member) => isShown(attributeOf(member, "id") ?? ""));
     },
   },
   {
@@ -106,7 +97,10 @@ export const EXCEPTIONS: readonly Exception[] = [
   {
     kind: "fork",
     reason: "2.1.5 starts a group's member although the stop of an active one after it is blocked (actions.md O4)",
-    explains: ({ cib }, resource, fork) => fork === "started" && isBeforeActive(cib, resource),
+    explains: ({ cib, ours }, resource, fork) =>
+      fork === "started" &&
+      isBeforeActive(cib, resource) &&
+      ours.summary.some(({ rsc = "", reason }) => baseOf(rsc) === baseOf(resource) && /^unrunnable \S+ stop$/.test(reason ?? "")),
   },
   {
     kind: "fork",
@@ -133,6 +127,11 @@ export const EXCEPTIONS: readonly Exception[] = [
       ),
   },
 ];
+
+/** Without the number of an instance. */
+function baseOf(resource: string): string {
+  return resource.replace(/:\d+$/, "");
+}
 
 function find(cib: Element, id: string): Element | undefined {
   for (const found of walk(cib)) if (attributeOf(found, "id") === id && RESOURCES.has(found.name)) return found;

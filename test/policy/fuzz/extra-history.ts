@@ -5,7 +5,7 @@ import { added, all, edited, id } from "./tree.ts";
 
 /** Changes of what status remembers, laid over a drawn CIB (extras.ts). */
 export const EXTRA_HISTORY: readonly { readonly percent: number; readonly apply: (draw: Draw, cib: Element) => Element }[] = [
-  { percent: 32, apply: reloadable },
+  { percent: 36, apply: reloadable },
   { percent: 4, apply: otherAgent },
   // Rare: 2.1.5 takes the cancellation in a transition that also stops the resource for a sign of life (exceptions.ts).
   { percent: 1.2, apply: otherInterval },

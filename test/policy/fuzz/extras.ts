@@ -27,7 +27,7 @@ const EXTRAS: readonly Extra[] = [
   { percent: 6, apply: dateRule },
   { percent: 4, apply: typeRule },
   { percent: 5, apply: pattern },
-  { percent: 5, apply: topology },
+  { percent: 6, apply: topology },
   { percent: 13, apply: unfencing },
   { percent: 9, apply: container },
   ...EXTRA_HISTORY,
@@ -112,7 +112,12 @@ function tag(draw: Draw, cib: Element): Element {
 
 function between(draw: Draw, first: string, then: string): Element {
   if (draw.chance(50)) return element("rsc_order", { id: draw.id("ord"), first, then, kind: draw.pick(["Mandatory", "Optional"]) });
-  return element("rsc_colocation", { id: draw.id("col"), rsc: then, "with-rsc": first, score: draw.pick(["INFINITY", "100", "-50"]) });
+  return element("rsc_colocation", {
+    id: draw.id("col"),
+    rsc: then,
+    "with-rsc": first,
+    score: draw.pick(["INFINITY", "INFINITY", "INFINITY", "100", "-50"]),
+  });
 }
 
 /** Dates around the time of every drawn CIB, 2023-11-14T22:13:20Z, a Tuesday. */

@@ -26,16 +26,21 @@ export type Generated = { readonly seed: number; readonly cib: Element; readonly
 const THINNING = 1_000_000_007;
 const TAMING = 2_000_000_011;
 const SETTLING = 3_000_000_019;
+const RESTING = 4_000_000_007;
+/** Percentage of clusters drawn at rest, the state in which they spend their lives: other draws seldom come to it. */
+const AT_REST = 2.5;
 
 /** Draws one valid CIB; the seed says everything. */
 export function generateCib(seed: number): Generated {
   const draw = new Draw(seed);
+  const resting = new Draw(seed + RESTING);
+  if (resting.chance(AT_REST)) return atRest(seed, resting);
   const tags = new Set<string>();
   const nodes = Array.from({ length: draw.between(2, 5) }, (_, at) => `node${at + 1}`);
   const options = optionsOf(draw, tags);
   const surroundings: Surroundings = { utilization: options["placement-strategy"] !== undefined, tags, template: null };
   const resources = resourcesOf(draw, surroundings, nodes.length, options["stonith-enabled"] === "true");
-  const plain = resources.filter((resource) => !resource.primitives[0]!.isFence);
+  const plain = resources.filter((resource) => !isFence(resource));
   const allNodes = [...nodes, ...resources.flatMap((resource) => (resource.node === null ? [] : [resource.node.name]))];
   const drawn = makeConstraints(draw, plain.length > 0 ? plain : resources, allNodes, tags);
   const constraints = thinned(drawn, resources, new Draw(seed + THINNING), tags);
@@ -57,26 +62,77 @@ export function generateCib(seed: number): Generated {
     sections.push(element("rsc_defaults", {}, [draw.block("meta_attributes", { "resource-stickiness": draw.pick(["1", "100"]) })]));
   if (draw.chance(15)) sections.push(element("op_defaults", {}, [draw.block("meta_attributes", { timeout: "45s" })]));
   const status = statusOf(draw, nodes, resources, tags);
-  const cib = element(
-    "cib",
-    {
-      "validate-with": "pacemaker-3.7",
-      epoch: "1",
-      num_updates: "1",
-      admin_epoch: "0",
-      "have-quorum": draw.chance(90) ? "1" : "0",
-      "dc-uuid": "1",
-      crm_feature_set: "3.15.0",
-      "execution-date": String(NOW_SEC),
-    },
-    [element("configuration", {}, sections), status],
-  );
+  const cib = cibOf(draw.chance(90), sections, status);
   const made = settled(tamed(withExtras(seed, cib), new Draw(seed + TAMING)), new Draw(seed + SETTLING));
   // Tags of what has been taken back again.
   if (!all(made, "node_state").some(isJoining)) tags.delete("pending");
   if (!all(made, "node").some((node) => all(node, "nvpair").some((pair) => attributeOf(pair, "name") === "maintenance")))
     tags.delete("node-maintenance");
   return { seed, cib: made, tags: [...tags].sort() };
+}
+
+function cibOf(quorate: boolean, sections: readonly Element[], status: Element): Element {
+  const attributes = {
+    "validate-with": "pacemaker-3.7",
+    epoch: "1",
+    num_updates: "1",
+    admin_epoch: "0",
+    "have-quorum": quorate ? "1" : "0",
+    "dc-uuid": "1",
+    crm_feature_set: "3.15.0",
+    "execution-date": String(NOW_SEC),
+  };
+  return element("cib", attributes, [element("configuration", {}, sections), status]);
+}
+
+/** A cluster in which everything is where it stays. What has been configured may still ask for something. */
+function atRest(seed: number, draw: Draw): Generated {
+  const tags = new Set<string>();
+  const nodes = Array.from({ length: draw.between(2, 4) }, (_, at) => `node${at + 1}`);
+  const surroundings: Surroundings = { utilization: false, tags, template: null };
+  const fencing = draw.chance(70);
+  const resources = resourcesOf(draw, surroundings, nodes.length, fencing).filter(({ node, promotable }) => node === null && !promotable);
+  const histories = new Map<string, Element[]>(nodes.map((node) => [node, []]));
+  for (const { kind, primitives } of resources) {
+    const home = draw.pick(nodes);
+    for (const primitive of primitives) {
+      nodes.forEach((node, at) => {
+        const runs = kind === "clone" ? at < primitive.instances : node === home;
+        const name = primitive.unique ? `${primitive.id}:${at}` : primitive.id;
+        histories.get(node)!.push(historyOf(draw, primitive, { name, node, presence: runs ? "started" : "stopped", tags })!);
+      });
+    }
+  }
+  const sections = [
+    element("crm_config", {}, [
+      withId(
+        "cib-bootstrap-options",
+        draw.block("cluster_property_set", { "stonith-enabled": String(fencing && resources.some(isFence)) }),
+      ),
+    ]),
+    element(
+      "nodes",
+      {},
+      nodes.map((uname, at) => element("node", { id: String(at + 1), uname })),
+    ),
+    element(
+      "resources",
+      {},
+      resources.map(({ xml }) => xml),
+    ),
+    element("constraints", {}),
+    element("rsc_defaults", {}, [draw.block("meta_attributes", { "resource-stickiness": "100" })]),
+  ];
+  const states = nodes.map((uname, at) =>
+    element("node_state", { id: String(at + 1), uname, ...CONDITIONS[0]!.attributes }, [
+      element("lrm", { id: String(at + 1) }, [element("lrm_resources", {}, histories.get(uname)!)]),
+    ]),
+  );
+  return { seed, cib: cibOf(true, sections, element("status", {}, states)), tags: [...tags].sort() };
+}
+
+function isFence(resource: MadeResource): boolean {
+  return resource.primitives[0]!.isFence;
 }
 
 function withId(id: string, block: Element): Element {
@@ -94,7 +150,7 @@ function optionsOf(draw: Draw, tags: Set<string>): Record<string, string> {
   set(6, "symmetric-cluster", ["false"], "asymmetric-cluster");
   set(12, "placement-strategy", ["utilization", "minimal", "balanced"], "placement-strategy");
   set(3, "maintenance-mode", ["true"], "maintenance");
-  set(3, "stop-all-resources", ["true"], "stop-all");
+  set(3.5, "stop-all-resources", ["true"], "stop-all");
   set(6, "stop-orphan-resources", ["false"], "orphan");
   set(8, "start-failure-is-fatal", ["false"], "start-failure");
   set(5, "node-health-strategy", ["migrate-on-red", "only-green", "progressive"], "node-health");
@@ -109,7 +165,7 @@ function nodeEntry(draw: Draw, name: string, at: number, surroundings: Surroundi
     attributes["standby"] = "on";
     surroundings.tags.add("standby");
   }
-  if (draw.chance(3)) {
+  if (draw.chance(3.4)) {
     attributes["maintenance"] = "true";
     surroundings.tags.add("node-maintenance");
   }
@@ -175,7 +231,7 @@ function statusOf(draw: Draw, nodes: readonly string[], resources: readonly Made
       hosts = placeInstances(draw, primitive, follows, { nodes, histories, attributes, tags, fresh });
     }
   }
-  if (draw.chance(5)) addOrphan(draw, draw.pick(nodes), histories, tags);
+  if (draw.chance(7)) addOrphan(draw, draw.pick(nodes), histories, tags);
   const states = nodes.map((node, at) => nodeState(draw, node, at, histories.get(node)!, attributes.get(node)!, tags));
   const tickets = draw.chance(50)
     ? [

@@ -173,7 +173,7 @@ export function makeClone(draw: Draw, id: string, surroundings: Surroundings, no
   if (promotable && draw.chance(20)) meta["promoted-max"] = "2";
   for (const name of ["interleave", "notify", "ordered"]) {
     // Between the instances of an ordered clone 2.1.5 has fewer orders (exceptions.ts).
-    if (!draw.chance(name === "ordered" ? 2.6 : 35)) continue;
+    if (!draw.chance(name === "ordered" ? 3 : 35)) continue;
     meta[name] = "true";
     tag(name);
   }

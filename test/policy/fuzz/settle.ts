@@ -9,7 +9,8 @@ import { all, edited, id } from "./tree.ts";
  */
 export function settled(cib: Element, draw: Draw): Element {
   const likely = withoutTies(withoutFavourites(withoutJoining(cib, draw), draw), draw);
-  return withoutVoidFencing(withoutLongRows(withoutLeftRatings(likely, draw), draw), draw);
+  const usual = withoutLongRows(withoutLeftRatings(likely, draw), draw);
+  return withoutDisabledRuns(withoutClonedLoads(withoutVoidFencing(usual, draw), draw), draw);
 }
 
 /** Fencing switched on before there is a device: nothing is managed then. A moment on the way, seldom a state to be in. */
@@ -25,7 +26,7 @@ function withoutVoidFencing(cib: Element, draw: Draw): Element {
 /** A node is joining for some seconds of its life: drawn in every twelfth cluster, it is seldom kept so. */
 function withoutJoining(cib: Element, draw: Draw): Element {
   return edited(cib, (state) => {
-    if (!isJoining(state) || draw.chance(40)) return state;
+    if (!isJoining(state) || draw.chance(50)) return state;
     return withAttributes(state, { join: "member", expected: "member" });
   });
 }
@@ -42,7 +43,7 @@ export function isJoining(state: Element): boolean {
 function withoutFavourites(cib: Element, draw: Draw): Element {
   const copied = copies(cib);
   return edited(cib, (found) => {
-    if (found.name !== "rsc_location" || !names(found, copied) || draw.chance(15)) return found;
+    if (found.name !== "rsc_location" || !names(found, copied) || draw.chance(5)) return found;
     // What rules say of the promoted role is how people choose it.
     return isFavour(found)
       ? withAttributes(found, { score: "-INFINITY" })
@@ -64,8 +65,8 @@ function withoutTies(cib: Element, draw: Draw): Element {
   const copied = copies(cib);
   return edited(cib, (found) => {
     if (found.name !== "rsc_colocation") return found;
-    if (found.children.length > 0) return isOptional(found) && !draw.chance(25) ? withoutMembers(found, copied) : found;
-    return isOddTie(found, copied) && !draw.chance(15) ? null : found;
+    if (found.children.length > 0) return isOptional(found) && !draw.chance(10) ? withoutMembers(found, copied) : found;
+    return isOddTie(found, copied) && !draw.chance(5) ? null : found;
   });
 }
 
@@ -91,9 +92,41 @@ function withoutMembers(colocation: Element, left: ReadonlySet<string>): Element
   return sets.flatMap((set) => set.children).length < 2 ? colocation : withChildren(colocation, sets);
 }
 
-/** Clones, bundles and tags of such. */
+/**
+ * How much a node must have is written for what is large and there once. Of a cloned group whose members do not fit where it
+ * is, 2.1.5 brings a second instance to a node.
+ */
+function withoutClonedLoads(cib: Element, draw: Draw): Element {
+  return edited(cib, (clone) => {
+    if (clone.name !== "clone" || !clone.children.some((child) => child.name === "group") || draw.chance(15)) return clone;
+    return edited(clone, (found) => (found.name === "utilization" ? null : found));
+  });
+}
+
+/** A recurring operation that is switched off is cancelled at once: only then is there both. */
+function withoutDisabledRuns(cib: Element, draw: Draw): Element {
+  const off = new Map<string, Element[]>();
+  for (const primitive of all(cib, "primitive")) {
+    const disabled = all(primitive, "op").filter((op) => attributeOf(op, "enabled") === "false");
+    if (disabled.length > 0) off.set(id(primitive), disabled);
+  }
+  return edited(cib, (history) => {
+    const disabled = history.name === "lrm_resource" ? (off.get(id(history).replace(/:\d+$/, "")) ?? []) : [];
+    if (disabled.length === 0 || draw.chance(20)) return history;
+    const runs = (entry: Element): boolean =>
+      disabled.some((op) => attributeOf(op, "interval") === `${Number(attributeOf(entry, "interval")) / 1000}s`);
+    return withChildren(
+      history,
+      history.children.filter((entry) => attributeOf(entry, "interval") === "0" || !runs(entry)),
+    );
+  });
+}
+
+/** Clones, bundles, templates of what is in them, and tags of such. */
 function copies(cib: Element): ReadonlySet<string> {
-  const copied = new Set(all(cib, "clone", "bundle").map(id));
+  const tops = all(cib, "clone", "bundle");
+  const templates = tops.flatMap((top) => all(top, "primitive").flatMap((one) => attributeOf(one, "template") ?? []));
+  const copied = new Set([...tops.map(id), ...templates]);
   for (const tag of all(cib, "tag")) if (tag.children.some((one) => copied.has(id(one)))) copied.add(id(tag));
   return copied;
 }

@@ -19,7 +19,7 @@ export function thinned(constraints: readonly Element[], resources: readonly Mad
   const kept = constraints.filter((constraint) => {
     if (constraint.name !== "rsc_colocation") return true;
     const added = edgesOf(constraint);
-    const unevenly = isUnevenlyShared(constraint, clones) ? 75 : 0;
+    const unevenly = isUnevenlyShared(constraint, clones) ? 85 : 0;
     if (draw.chance(Math.max(unevenly, dropPercent(constraint, edges, added, groups)))) return false;
     edges.push(...added);
     return true;
@@ -35,10 +35,10 @@ function dropPercent(constraint: Element, before: readonly Edge[], added: readon
   if (hasCircleOrDouble(all)) return 90;
   if (constraint.attributes["rsc-role"] === "Promoted" && constraint.attributes["score"] !== "INFINITY") return 75;
   const touched = new Set(added.flatMap(({ dependent, primary }) => [dependent, primary]));
-  if (all.some((edge) => touched.has(edge.dependent) && isChained(edge, all, groups))) return 85;
+  if (all.some((edge) => touched.has(edge.dependent) && isChained(edge, all, groups))) return 93;
   // Members of a group depend on each other: a chain again.
-  if (added.some((edge) => !edge.mandatory && groups.has(edge.dependent))) return constraint.children.length > 0 ? 60 : 80;
-  return all.some((edge) => all.some((other) => edge.dependent === other.dependent && edge.mandatory !== other.mandatory)) ? 60 : 0;
+  if (added.some((edge) => !edge.mandatory && groups.has(edge.dependent))) return constraint.children.length > 0 ? 80 : 90;
+  return all.some((edge) => all.some((other) => edge.dependent === other.dependent && edge.mandatory !== other.mandatory)) ? 80 : 0;
 }
 
 /**

@@ -43,36 +43,18 @@ const indexes = new WeakMap<Planner, Map<PolicyNode, Resource[]>>();
 
 function checkHistory(planner: Planner, resource: Resource, history: ResourceHistory): void {
   const { node } = history;
-  const clone = cloneOf(resource);
-  if (resource.removed) {
-    if (clone !== null && !clone.globallyUnique) checkAgent(planner, namesake(clone, resource, history), history, false);
-    return;
-  }
-  const active = resource.activeNodes.includes(node);
-  // What an anonymous instance left behind is any sibling's to clean up while that one is unmanaged or has failed elsewhere.
-  const unfit = !active && (resource.failed || !resource.managed) && clone !== null && !clone.globallyUnique;
-  checkAgent(planner, unfit ? fitSibling(clone, resource) : resource, history, active);
+  for (const sharing of sharingHistory(resource, history)) checkAgent(planner, sharing, history, sharing.activeNodes.includes(node));
   // Of another agent's entries, too, the recurring ones that are not wanted any more are cancelled (seen with crm_simulate).
-  if (active) checkEntries(planner, resource, history, false);
+  if (!resource.removed && resource.activeNodes.includes(node)) checkEntries(planner, resource, history, false);
 }
 
-/** A removed instance's history may carry the name under which another instance is known: then it is that one's. */
-function namesake(clone: Resource, resource: Resource, history: ResourceHistory): Resource {
-  for (const primitive of primitivesOf(clone)) {
-    const name = primitive.historyName ?? primitive.configId;
-    if (!primitive.removed && primitive.configId === resource.configId && (name === history.name || primitive.id === history.name))
-      return primitive;
-  }
-  return resource;
-}
-
-/** A managed instance known by the same name that has not failed, if there is one. */
-function fitSibling(clone: Resource, resource: Resource): Resource {
-  for (const sibling of primitivesOf(clone)) {
-    const same = sibling.configId === resource.configId && sibling.historyName === resource.historyName;
-    if (same && sibling.managed && !sibling.removed && !sibling.failed) return sibling;
-  }
-  return resource;
+/** The history of an anonymous instance is that of each of them: each asks for its own (seen with crm_simulate). */
+function sharingHistory(resource: Resource, { name }: ResourceHistory): readonly Resource[] {
+  const clone = cloneOf(resource);
+  if (clone === null || clone.globallyUnique) return resource.removed ? [] : [resource];
+  return [...primitivesOf(clone)].filter(
+    (one) => !one.removed && one.configId === resource.configId && [one.historyName, one.id].includes(name),
+  );
 }
 
 /** Step 6: connections whose address is known only after assignment. */
