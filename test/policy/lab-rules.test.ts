@@ -344,3 +344,22 @@ test("a clone of which an instance moves keeps what follows it from migrating, o
   assert.equal(migrates(false), true);
   assert.equal(migrates(true), false);
 });
+
+test("a promotion score of a cloned group's member counts where that member is known, not another one (assignment.md 11.4)", () => {
+  const idle = (id: string): string => history(id, entry(id, "monitor", { rc: 7 }), STATEFUL);
+  const promoted = (known: readonly string[]): boolean => {
+    const graph = graphOf({
+      resources: `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/><nvpair id="m2" name="clone-max" value="1"/>
+        </meta_attributes><group id="g"><primitive id="p" ${STATEFUL}/><primitive id="q" ${STATEFUL}/></group></clone>`,
+      constraints: '<rsc_location id="l" rsc="c" node="n1" score="-INFINITY"/>',
+      nodes: [
+        { name: "n1", histories: idle("p") + idle("q") },
+        { name: "n2", histories: known.map(idle).join(""), attributes: { "master-q": "100" } },
+      ],
+    });
+    assert.ok(keys(graph).includes("q_start_0 n2"));
+    return keys(graph).includes("q_promote_0 n2");
+  };
+  assert.equal(promoted(["p"]), false);
+  assert.equal(promoted(["p", "q"]), true);
+});

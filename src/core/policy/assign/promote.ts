@@ -66,7 +66,7 @@ function applies(resource: Resource, node: PolicyNode): boolean {
   if (top.kind === "clone" && !top.globallyUnique) {
     if (activeHere) return true;
     let active = false;
-    let known = top.knownOn.has(node);
+    let known = false;
     for (const sibling of siblings(top, resource)) {
       if (sibling.activeNodes.includes(node)) active = true;
       if (sibling.knownOn.has(node)) known = true;
