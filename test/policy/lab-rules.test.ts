@@ -109,6 +109,38 @@ test("what failed in the Promoted role and stays on its node as Unpromoted has i
   for (const key of ["p_demote_0 n1", "p_stop_0 n1", "p_start_0 n1", "p_monitor_11000 n1"]) assert.ok(made.includes(key), key);
 });
 
+test("what is demoted on its node does not ask for unfencing; it restarts if others do (actions.md O17, A3)", () => {
+  const device = `<primitive id="dev" class="stonith" type="fence_xvm"><meta_attributes id="d"><nvpair id="d1" name="provides" value="unfencing"/>
+    </meta_attributes></primitive>`;
+  const clone = `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes>
+    <primitive id="p" ${STATEFUL}/></clone>`;
+  const made = (task: string, others: string, attributes: Readonly<Record<string, string>> = {}): readonly string[] =>
+    keys(
+      graphOf({
+        fencing: true,
+        resources: device + clone + others,
+        constraints: '<rsc_location id="l" rsc="dev" node="n1" score="-INFINITY"/>',
+        nodes: [
+          {
+            name: "n1",
+            attributes,
+            histories:
+              history("p", entry("p", task), STATEFUL) +
+              history("dev", entry("dev", "monitor", { rc: 7 }), 'class="stonith" type="fence_xvm"'),
+          },
+        ],
+      }),
+    ).filter((key) => /stonith|p_/.test(key));
+  assert.deepEqual(
+    made("promote", "").filter((key) => !key.startsWith("p_")),
+    [],
+  );
+  assert.ok(made("promote", "").includes("p_demote_0 n1"));
+  assert.ok(!made("promote", "").includes("p_start_0 n1"));
+  assert.ok(made("start", "").includes("stonith-n1-on n1"));
+  assert.ok(made("promote", primitive("other")).includes("p_start_0 n1"));
+});
+
 test("an instance of a cloned group stays on its node also when a member has failed (assignment.md 10.9)", () => {
   const meta = '<meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes>';
   const failed = entry("q", "start", { rc: 1 }).replaceAll("5:3:1:", "5:3:0:").replace("q_last_0", "q_last_failure_0");

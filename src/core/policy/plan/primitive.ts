@@ -100,7 +100,7 @@ function planBounce(planner: Planner, course: Course): void {
   if (resource.blocked || resource.nextRole <= ROLE.stopped) return;
   // Demoted on its node, it starts again because it stops: until then its monitors count as those of something that stays up.
   const demoted = promoted && resource.nextRole !== ROLE.promoted && !course.moving;
-  planStart(planner, course, !needStop || demoted);
+  planStart(planner, course, !needStop || demoted, demoted);
   if (promoted && resource.nextRole === ROLE.promoted) planPromote(planner, course, !(needStop || needPromote));
 }
 
@@ -142,12 +142,13 @@ function planDemote(planner: Planner, course: Course, optional: boolean): void {
 }
 
 /** A start that cannot run stays optional; a start still in flight is shown again (A4, A9). */
-function planStart(planner: Planner, course: Course, optional: boolean): void {
+function planStart(planner: Planner, course: Course, optional: boolean, implied = false): void {
   const { resource, next } = course;
   if (next === null) return;
   const start = planner.request({ resource, task: "start", node: next, optional: true });
   if (start.runnable && !optional) planner.request({ resource, task: "start", node: next, optional: false });
-  orderAfterUnfencing(planner, start, EFFECT.push);
+  // A start that is there only in case it stops asks for nothing: when its node is unfenced for others, it restarts with them.
+  if (!implied) orderAfterUnfencing(planner, start, EFFECT.push);
   if (resource.startPending) start.shown = true;
   if (course.stopUnexpected) {
     start.pseudo = true;
