@@ -192,6 +192,21 @@ test("another agent's history is deleted by each instance that is known under it
   );
 });
 
+test("what is half handed over stops on both nodes, also if only what is unexpected is to stop (actions.md A3)", () => {
+  const moved = entry("p", "migrate_to").replace("/>", ' migrate_source="n1" migrate_target="n2"/>');
+  const made = keys(
+    graphOf({
+      resources: `<primitive id="p" ${DUMMY}><meta_attributes id="m"><nvpair id="m1" name="multiple-active" value="stop_unexpected"/></meta_attributes></primitive>`,
+      constraints: '<rsc_location id="l" rsc="p" node="n1" score="INFINITY"/>',
+      nodes: [
+        { name: "n1", histories: history("p", moved) },
+        { name: "n2", histories: history("p", entry("p", "monitor", { rc: 7 })) },
+      ],
+    }),
+  );
+  assert.deepEqual([...made].sort(), ["p_start_0 n1", "p_stop_0 n1", "p_stop_0 n2"]);
+});
+
 test("an instance whose members are apart does not probe a node that another has for itself (status.md 23.4)", () => {
   // Remote nodes that status never mentioned match each other, so a group may come apart over them.
   const far = (id: string): string => `<primitive id="${id}" class="ocf" provider="pacemaker" type="remote"/>`;

@@ -91,7 +91,7 @@ function migrated(draw: Draw, cib: Element): Element {
       task,
       rc,
       call,
-      on: task === "migrate_from" ? ends.migrate_target : ends.migrate_source,
+      on: task === "migrate_to" ? ends.migrate_source : ends.migrate_target,
       extra: { ...extra, ...digest },
     });
   const onSource = [how === "pending" ? entry(-1, "migrate_to", 193) : entry(12, "migrate_to", how === "to-failed" ? 1 : 0)];
@@ -145,13 +145,16 @@ function shutdownLock(draw: Draw, cib: Element): Element {
       ? withChildren(found, [...found.children, ...draw.block("meta_attributes", options).children])
       : found,
   );
-  // Locks are made when a cluster node shuts down, for what is neither cloned nor in a bundle (status.md 24.3).
+  // Locks are made when a cluster node shuts down, for what is neither cloned nor in a bundle (status.md 24.3), and what makes
+  // a guest takes along what is on it.
   const leaving = id(
     all(cib, "node_state")
       .filter((state) => attributeOf(state, "remote_node") !== "true")
       .at(-1)!,
   );
-  const instances = new Set(all(cib, "clone", "bundle").flatMap((top) => all(top, "primitive").map(id)));
+  const makesGuest = (one: Element): boolean => all(one, "nvpair").some((pair) => attributeOf(pair, "name") === "remote-node");
+  const free = [...all(cib, "clone", "bundle").flatMap((top) => all(top, "primitive")), ...all(cib, "primitive").filter(makesGuest)];
+  const unlocked = new Set(free.map(id));
   const left = draw.chance(50);
   const since = String(NOW_SEC - draw.pick([100, 2000, 5000]));
   return edited(configured, (found) => {
@@ -159,7 +162,7 @@ function shutdownLock(draw: Draw, cib: Element): Element {
     if (!left) return withRequest(draw, found, since);
     const gone = withAttributes(found, { in_ccm: "false", crmd: "offline", join: "down", expected: "down" });
     return edited(gone, (history) => {
-      if (history.name !== "lrm_resource" || !isDummy(history) || instances.has(id(history).replace(/:\d+$/, ""))) return history;
+      if (history.name !== "lrm_resource" || !isDummy(history) || unlocked.has(id(history).replace(/:\d+$/, ""))) return history;
       return locked(history, since);
     });
   });

@@ -3,6 +3,7 @@ import { makeConstraints } from "./constraints.ts";
 import { Draw, NOW_SEC } from "./draw.ts";
 import { withExtras } from "./extras.ts";
 import { historyOf, type Presence } from "./history.ts";
+import { leaned } from "./lean.ts";
 import {
   type MadePrimitive,
   type MadeResource,
@@ -26,6 +27,7 @@ export type Generated = { readonly seed: number; readonly cib: Element; readonly
 const THINNING = 1_000_000_007;
 const TAMING = 2_000_000_011;
 const SETTLING = 3_000_000_019;
+const LEANING = 5_000_000_029;
 const RESTING = 4_000_000_007;
 /** Percentage of clusters drawn at rest, the state in which they spend their lives: other draws seldom come to it. */
 const AT_REST = 2.5;
@@ -63,7 +65,8 @@ export function generateCib(seed: number): Generated {
   if (draw.chance(15)) sections.push(element("op_defaults", {}, [draw.block("meta_attributes", { timeout: "45s" })]));
   const status = statusOf(draw, nodes, resources, tags);
   const cib = cibOf(draw.chance(90), sections, status);
-  const made = settled(tamed(withExtras(seed, cib), new Draw(seed + TAMING)), new Draw(seed + SETTLING));
+  const likely = settled(tamed(withExtras(seed, cib), new Draw(seed + TAMING)), new Draw(seed + SETTLING));
+  const made = leaned(likely, new Draw(seed + LEANING));
   // Tags of what has been taken back again.
   if (!all(made, "node_state").some(isJoining)) tags.delete("pending");
   if (!all(made, "node").some((node) => all(node, "nvpair").some((pair) => attributeOf(pair, "name") === "maintenance")))
@@ -165,7 +168,7 @@ function nodeEntry(draw: Draw, name: string, at: number, surroundings: Surroundi
     attributes["standby"] = "on";
     surroundings.tags.add("standby");
   }
-  if (draw.chance(3.4)) {
+  if (draw.chance(4.2)) {
     attributes["maintenance"] = "true";
     surroundings.tags.add("node-maintenance");
   }

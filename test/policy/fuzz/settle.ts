@@ -15,7 +15,7 @@ export function settled(cib: Element, draw: Draw): Element {
 
 /** Fencing switched on before there is a device: nothing is managed then. A moment on the way, seldom a state to be in. */
 function withoutVoidFencing(cib: Element, draw: Draw): Element {
-  if (all(cib, "primitive", "template").some((one) => attributeOf(one, "class") === "stonith") || draw.chance(15)) return cib;
+  if (all(cib, "primitive", "template").some((one) => attributeOf(one, "class") === "stonith") || draw.chance(8)) return cib;
   return edited(cib, (found) =>
     attributeOf(found, "name") === "stonith-enabled" && attributeOf(found, "value") === "true"
       ? withAttributes(found, { value: "false" })
@@ -26,7 +26,7 @@ function withoutVoidFencing(cib: Element, draw: Draw): Element {
 /** A node is joining for some seconds of its life: drawn in every twelfth cluster, it is seldom kept so. */
 function withoutJoining(cib: Element, draw: Draw): Element {
   return edited(cib, (state) => {
-    if (!isJoining(state) || draw.chance(50)) return state;
+    if (!isJoining(state) || draw.chance(60)) return state;
     return withAttributes(state, { join: "member", expected: "member" });
   });
 }

@@ -73,7 +73,8 @@ function courseOf(resource: Resource): Course {
     current,
     next,
     moving: current !== null && next !== null && current !== next && resource.nextRole >= ROLE.started,
-    stopUnexpected: multiplyActive && resource.multipleActive === "stop_unexpected",
+    // What is half handed over is not expected anywhere (seen with crm_simulate).
+    stopUnexpected: multiplyActive && !partial && resource.multipleActive === "stop_unexpected",
     continued,
     multiplyActive,
     brokenMigration: partial && !continued,
