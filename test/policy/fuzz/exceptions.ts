@@ -83,8 +83,11 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     kind: "line",
-    reason: "2.1.5 orders only neighbours among the instances of an ordered clone (actions.md O6)",
-    explains: ({ cib }, level, line) => level === "L3" && line.startsWith("extra order: ") && hasPair(cib, "ordered", "true"),
+    reason: "2.1.5 orders only neighbours among the instances of an ordered clone, and of a bundle (actions.md O6)",
+    explains: ({ cib }, level, line) =>
+      level === "L3" &&
+      line.startsWith("extra order: ") &&
+      (hasPair(cib, "ordered", "true") || partsOfLongBundles(cib).some((name) => line.includes(` ${name}`))),
   },
   {
     kind: "line",
@@ -127,6 +130,15 @@ export const EXCEPTIONS: readonly Exception[] = [
       ),
   },
 ];
+
+/** How the names of what is in bundles begin that have replicas which are no neighbours. */
+function partsOfLongBundles(cib: Element): readonly string[] {
+  return [...walk(cib)].flatMap((bundle) => {
+    if (bundle.name !== "bundle" || !bundle.children.some((child) => Number(attributeOf(child, "replicas")) > 2)) return [];
+    const inner = bundle.children.filter((child) => child.name === "primitive").map((child) => attributeOf(child, "id") ?? "");
+    return [`${attributeOf(bundle, "id")}-`, ...inner];
+  });
+}
 
 /** Without the number of an instance. */
 function baseOf(resource: string): string {

@@ -8,7 +8,7 @@ export const EXTRA_HISTORY: readonly { readonly percent: number; readonly apply:
   { percent: 36, apply: reloadable },
   { percent: 4, apply: otherAgent },
   // Rare: 2.1.5 takes the cancellation in a transition that also stops the resource for a sign of life (exceptions.ts).
-  { percent: 1.2, apply: otherInterval },
+  { percent: 0.7, apply: otherInterval },
   { percent: 6, apply: migrated },
   { percent: 5, apply: shutdownLock },
   { percent: 50, apply: insideNodes },
@@ -42,12 +42,19 @@ function reloadable(draw: Draw, cib: Element): Element {
   });
 }
 
-/** The history is of another agent than what is configured now. */
+/**
+ * The history is of another agent than what is configured now. Of what is ordered after a group or clone in which that restarts
+ * something, 2.1.5 restarts some and some not, as they happen to be defined: most such histories are of others.
+ */
 function otherAgent(draw: Draw, cib: Element): Element {
+  const ordered = all(cib, "rsc_order").flatMap((order) => [order, ...all(order, "resource_ref")]);
+  const firsts = new Set(ordered.map((one) => attributeOf(one, "first") ?? id(one)));
+  const leaders = draw.chance(8) ? [] : all(cib, "group", "clone").filter((top) => firsts.has(id(top)));
+  const led = new Set(leaders.flatMap((top) => all(top, "primitive").map(id)));
   return oneHistory(
     draw,
     cib,
-    (found) => attributeOf(found, "type") === "Dummy",
+    (found) => attributeOf(found, "type") === "Dummy" && !led.has(id(found).replace(/:\d+$/, "")),
     (history) => withAttributes(history, { type: "Former" }),
   );
 }

@@ -28,7 +28,7 @@ const EXTRAS: readonly Extra[] = [
   { percent: 4, apply: typeRule },
   { percent: 5, apply: pattern },
   { percent: 6, apply: topology },
-  { percent: 13, apply: unfencing },
+  { percent: 16, apply: unfencing },
   { percent: 9, apply: container },
   ...EXTRA_HISTORY,
   { percent: 10, apply: besidePromoted },
@@ -213,14 +213,17 @@ function topology(draw: Draw, cib: Element): Element {
   return addedSection(cib, element("fencing-topology", {}, levels));
 }
 
-/** The fence device unfences; most nodes have been. */
+/** The fence device unfences; most nodes have been. A promoted instance that goes down on another node 2.1.5 does not unfence that for. */
 function unfencing(draw: Draw, cib: Element): Element {
   const device = all(cib, "primitive").find((one) => attributeOf(one, "class") === "stonith");
   if (device === undefined) return cib;
+  const promotable = all(cib, "nvpair").some((pair) => attributeOf(pair, "name") === "promotable");
   const changed = edited(cib, (found) => {
     if (found.name === "primitive" && id(found) === id(device))
       return withChildren(found, [draw.block("meta_attributes", { provides: "unfencing" }), ...found.children]);
-    return found.name === "node_state" && draw.chance(70) ? withTransient(draw, found, "#node-unfenced", String(NOW_SEC - 5000)) : found;
+    return found.name === "node_state" && draw.chance(promotable ? 95 : 70)
+      ? withTransient(draw, found, "#node-unfenced", String(NOW_SEC - 5000))
+      : found;
   });
   return changed;
 }

@@ -112,7 +112,7 @@ function withoutDisabledRuns(cib: Element, draw: Draw): Element {
   }
   return edited(cib, (history) => {
     const disabled = history.name === "lrm_resource" ? (off.get(id(history).replace(/:\d+$/, "")) ?? []) : [];
-    if (disabled.length === 0 || draw.chance(20)) return history;
+    if (disabled.length === 0 || draw.chance(10)) return history;
     const runs = (entry: Element): boolean =>
       disabled.some((op) => attributeOf(op, "interval") === `${Number(attributeOf(entry, "interval")) / 1000}s`);
     return withChildren(
