@@ -29,6 +29,7 @@ import {
   Walk,
 } from "../transition/index.ts";
 import { draftOf, type StopRules, stopRulesOf } from "./drafts.ts";
+import { looksFor, mayForget } from "./holds.ts";
 import { Strays } from "./strays.ts";
 
 /** Actions in flight in the whole cluster when `batch-limit` is 0. */
@@ -402,6 +403,12 @@ export class Planner {
   #beginResource(running: Running, action: ResourceAction, step: Step): boolean {
     const node = this.#state.nodes.get(action.node);
     if (action.task === "delete") {
+      const may = mayForget(running.walk, action);
+      if (may === "later") return false;
+      if (may === "done") {
+        running.walk.complete(action.id, "done");
+        return true;
+      }
       const selection = { resource: action.historyName, node: action.node, operation: null, intervalMs: null, scope: "all" } as const;
       step.commands.push({ kind: "history.delete", selection });
       running.walk.markSent(action.id);
@@ -488,16 +495,6 @@ type Step = {
   readonly cancels: CancelDraft[];
   readonly room: Room;
 };
-
-/**
- * Does a probe of the resource run, or may one begin? The graph lets starts wait for it, but not promotions of what runs
- * already, and the promoted copy may be there: its history is forgotten by a cleanup (RAFT.md §10 H7).
- */
-function looksFor(walk: Walk, resource: string): boolean {
-  return [...walk.ready(), ...walk.sent()].some(
-    (action) => action.kind === "resource" && action.task === "monitor" && action.intervalMs === 0 && action.historyName === resource,
-  );
-}
 
 function describe(error: unknown): Problem {
   if (error instanceof Error) return { code: error.name === "QuorateError" ? "POLICY_REFUSED" : "POLICY_DEFECT", message: error.message };

@@ -35,6 +35,10 @@ export class Walk {
     return this.graph.actions.filter((_, at) => this.#phases[at] === "sent");
   }
 
+  isDone(id: number): boolean {
+    return this.#phases[id - 1] === "done";
+  }
+
   markSent(id: number): void {
     if (this.#phases[id - 1] === "ready") this.#phases[id - 1] = "sent";
   }
