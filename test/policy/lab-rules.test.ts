@@ -141,6 +141,23 @@ test("what is demoted on its node does not ask for unfencing; it restarts if oth
   assert.ok(made("promote", primitive("other")).includes("p_start_0 n1"));
 });
 
+test("an instance that goes nowhere waits with its stop for probes if its start is counted for clone-min (actions.md O5.3, U3)", () => {
+  const stopWaits = (minimum: number): boolean => {
+    const graph = graphOf({
+      resources: `${primitive("a")}<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="clone-min" value="${minimum}"/></meta_attributes>
+        ${primitive("p")}</clone>${primitive("after")}`,
+      constraints: `<rsc_location id="l" rsc="c" node="n1" score="-INFINITY"/><rsc_order id="o1" first="a" then="c"/>
+        <rsc_order id="o2" first="c" then="after"/>`,
+      nodes: [{ name: "n1", histories: history("p", entry("p", "start")) }, { name: "n2" }],
+    });
+    const stop = graph.actions.find(({ key }) => key === "p_stop_0");
+    assert.equal(stop?.node, "n1");
+    return graph.actions.some(({ id, key }) => key === "a_monitor_0" && stop.inputs.includes(id));
+  };
+  assert.equal(stopWaits(0), false);
+  assert.equal(stopWaits(1), true);
+});
+
 test("an instance of a cloned group stays on its node also when a member has failed (assignment.md 10.9)", () => {
   const meta = '<meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes>';
   const failed = entry("q", "start", { rc: 1 }).replaceAll("5:3:1:", "5:3:0:").replace("q_last_0", "q_last_failure_0");

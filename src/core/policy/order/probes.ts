@@ -145,8 +145,12 @@ function collect(planner: Planner, origin: Resource, action: Action, visited: Se
         if (primitive.parent === origin.parent || isBehindContainer(resource, primitive)) continue;
         if (!compatible(planner, origin, resource, primitive)) continue;
         for (const member of planner.actionsOf(primitive, `${action.task}_0`)) {
-          // What goes nowhere does not come up, so its stop has nothing to wait for; unless it was to start where it is.
-          if (member.node !== null || !member.optional || primitive.startPending) collect(planner, origin, member, visited, reached);
+          // What goes nowhere does not come up, so its stop has nothing to wait for; unless it was to start where it is, or its
+          // start is one of those counted for `clone-min`.
+          const counted = member.after.some((edge) => (edge.effects & EFFECT.count) !== 0);
+          if (member.node !== null || !member.optional || primitive.startPending || counted) {
+            collect(planner, origin, member, visited, reached);
+          }
         }
       }
     }
