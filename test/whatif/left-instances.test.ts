@@ -11,14 +11,20 @@ import { parseXml } from "../../src/io/xml/index.ts";
 const md5 = (text: string): string => createHash("md5").update(text).digest("hex");
 
 /** With shutdown locks the history of nodes that are down is read, too. */
-function shown(how: { readonly cloned: boolean; readonly managed: boolean; readonly fencing: boolean }): unknown {
+function shown(how: {
+  readonly cloned: boolean;
+  readonly managed: boolean;
+  readonly fencing: boolean;
+  /** No longer configured. */
+  readonly removed?: boolean;
+}): unknown {
   const key = "5:3:0:11111111-2222-3333-4444-555555555555";
   const resource = `<primitive id="a" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="m">
     <nvpair id="m1" name="is-managed" value="${how.managed}"/></meta_attributes></primitive>`;
   const cib = parseXml(`<cib validate-with="pacemaker-3.7" have-quorum="1" crm_feature_set="3.15.0"><configuration>
     <crm_config><cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="${how.fencing}"/><nvpair id="o2" name="shutdown-lock" value="true"/></cluster_property_set></crm_config>
     <nodes><node id="1" uname="n1"/><node id="2" uname="n2"/></nodes>
-    <resources>${how.cloned ? `<clone id="c">${resource}</clone>` : resource}<primitive id="f" class="stonith" type="fence_xvm"/></resources>
+    <resources>${how.removed === true ? "" : how.cloned ? `<clone id="c">${resource}</clone>` : resource}<primitive id="f" class="stonith" type="fence_xvm"/></resources>
     <constraints/></configuration><status>
     <node_state id="1" uname="n1" in_ccm="false" crmd="offline" join="member" expected="member"><lrm id="1"><lrm_resources>
     <lrm_resource id="a" class="ocf" provider="pacemaker" type="Dummy"><lrm_rsc_op id="a_last_0" operation_key="a_start_0" operation="start"
@@ -37,4 +43,9 @@ test("a clone's instance on a node that is down is left out, unless nobody manag
 
 test("a primitive is shown where it was", () => {
   assert.deepEqual(shown({ cloned: false, managed: true, fencing: false }), [["n1"]]);
+});
+
+test("a primitive that is no longer configured is left out like an instance", () => {
+  assert.deepEqual(shown({ cloned: false, managed: true, fencing: false, removed: true }), []);
+  assert.deepEqual(shown({ cloned: false, managed: true, fencing: true, removed: true }), [["n1", "orphaned"]]);
 });

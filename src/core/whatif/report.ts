@@ -192,6 +192,8 @@ function instanceStates(resource: Resource, summarised: Role | null): InstanceSt
     if (resource.lockNode === null || resource.removed) return [];
     return [{ node: resource.lockNode.name, role: "Stopped", flags: flagsOf(resource, resource.lockNode) }];
   }
+  // So it is left out on nodes that went down in good order, like an instance (seen with crm_simulate).
+  if (resource.removed && resource.parent === null && !isAtWork(resource)) return [];
   return resource.activeNodes.map((node) => ({ node: node.name, role: shownRole(resource, summarised), flags: flagsOf(resource, node) }));
 }
 
