@@ -427,3 +427,19 @@ test("a promotion score of a cloned group's member counts where that member is k
   assert.equal(promoted(["p"]), false);
   assert.equal(promoted(["p", "q"]), true);
 });
+
+test("a pointless shutdown lock is removed from the history of what is managed only (actions.md A24, G2)", () => {
+  const made = (managed: boolean): readonly string[] =>
+    keys(
+      graphOf({
+        locks: true,
+        resources: primitive("a", `<meta_attributes id="m"><nvpair id="m1" name="is-managed" value="${managed}"/></meta_attributes>`),
+        nodes: [
+          { name: "n1", histories: history("a", entry("a", "start")) },
+          { name: "n2", lost: true, join: "down", histories: history("a", "", `${DUMMY} shutdown-lock="1699998000"`) },
+        ],
+      }),
+    );
+  assert.deepEqual(made(true), ["a_lrm_delete_0 n2"]);
+  assert.deepEqual(made(false), []);
+});

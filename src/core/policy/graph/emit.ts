@@ -39,7 +39,7 @@ function isEmitted(action: Action): boolean {
   if (!action.runnable || (action.optional && !action.shown)) return false;
   const resource = action.resource;
   if (resource !== null && resource.kind === "primitive" && !resource.managed) {
-    if (action.task !== "monitor" && action.intervalMs === 0 && action.task !== "lrm_delete") return false;
+    if (action.task !== "monitor" && action.intervalMs === 0) return false;
   }
   if (action.pseudo || action.detail.kind === "fence" || action.task === "do_shutdown" || action.task === "lrm_delete") return true;
   return action.node !== null && isReachable(action.node);
