@@ -36,7 +36,9 @@ export const PLACEMENTS: readonly PlacementException[] = [
       model.colocations.some((one) => {
         if (one.dependentRole !== ROLE.promoted || !resources.some((resource) => isWithin(resource, one.dependent))) return false;
         if (scores !== "promotion") return one.score < 0;
-        return one.score < INFINITY || isClonedGroup(one.dependent) || !isPlaced(one.primary);
+        // What runs inside the primary is tied to it, too.
+        const holds = model.primitives.some(({ launcher }) => launcher === one.primary);
+        return one.score < INFINITY || isClonedGroup(one.dependent) || !isPlaced(one.primary) || holds;
       }),
   },
   {
