@@ -108,11 +108,17 @@ export const EXCEPTIONS: readonly Exception[] = [
   {
     kind: "fork",
     reason:
-      "2.1.5 looks at single instances where a probe on a pending node is blocked: others of an active clone start, and one of a unique clone that is down stops all (actions.md O5.1, O5.4)",
-    explains: ({ cib, model }, resource, fork) => {
+      "2.1.5 looks at single instances where a probe on a pending node is blocked: others of an active clone start, and one that is down stops all of a unique or of a promotable cloned group's (actions.md O5.1, O5.4)",
+    explains: ({ cib, model, oracle }, resource, fork) => {
       if (!model.nodes.some((node) => node.online && node.pending)) return false;
-      const top = find(cib, topOf(cib, resource.replace(/:\d+$/, "")));
-      return top?.name === "clone" && (fork === "started" || hasPair(top, "globally-unique", "true"));
+      const top = find(cib, topOf(cib, baseOf(resource)));
+      if (top?.name !== "clone") return false;
+      // It says so itself where it stops something for a probe that cannot be made.
+      const saysSo = oracle.summary.some(
+        ({ verb, rsc, reason }) =>
+          verb === "Stop" && topOf(cib, baseOf(rsc ?? "")) === attributeOf(top, "id") && /^unrunnable \S+ monitor/.test(reason ?? ""),
+      );
+      return fork === "started" || saysSo || hasPair(top, "globally-unique", "true");
     },
   },
   {
