@@ -59,12 +59,14 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     kind: "instance",
-    reason: "2.1.5 does not show clone instances and groups that are unmanaged and only on nodes that are offline (status.md 28.13)",
+    reason:
+      "2.1.5 does not show clone instances and groups that are unmanaged, or groups that are blocked, and only on nodes that are offline (status.md 28.13)",
     hides: ({ cib, ours, oracle }, resource, { node, flags = [] }) => {
       if (!(ours.final.nodes[node]?.state ?? "offline").includes("offline")) return false;
-      if (!flags.some((flag) => flag === "unmanaged" || flag === "maintenance")) return false;
       const isShown = (id: string): boolean => (oracle.final.resources[id] ?? []).length > 0;
       const top = find(cib, topOf(cib, resource.replace(/:\d+$/, "")));
+      const grouped = top?.name === "group" || top?.children.some((child) => child.name === "group") === true;
+      if (!flags.some((flag) => flag === "unmanaged" || flag === "maintenance" || (grouped && flag === "blocked"))) return false;
       if (top?.name === "clone") return !(oracle.final.resources[resource] ?? []).some((other) => other.node === node);
       return top?.name === "group" && !top.children.some((member) => isShown(attributeOf(member, "id") ?? ""));
     },

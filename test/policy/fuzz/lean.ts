@@ -1,4 +1,4 @@
-import { attributeOf, type Element, withAttributes } from "../../../src/core/cib/index.ts";
+import { attributeOf, type Element, element, withAttributes, withChildren } from "../../../src/core/cib/index.ts";
 import type { Draw } from "./draw.ts";
 import { all, edited, id } from "./tree.ts";
 
@@ -10,9 +10,29 @@ const KEPT_PERCENT = 12;
  * table, of its lists), and which hardly anyone writes. Comes last, with a `draw` of its own.
  */
 export function leaned(cib: Element, draw: Draw): Element {
-  return [withRoom, withoutFrozenTickets, withoutVoidDiscovery, withoutMaintainedHosts].reduce(
-    (made, step) => (draw.chance(KEPT_PERCENT) ? made : step(made)),
-    cib,
+  const steps = [withRoom, withoutFrozenTickets, withoutVoidDiscovery, withoutMaintainedHosts, withoutHandoversAmidGuests];
+  return withFencedRemotes(steps.reduce((made, step) => (draw.chance(KEPT_PERCENT) ? made : step(made)), cib));
+}
+
+/** 2.1.5 always fences remote nodes without quorum; where 3.x is told to, both must agree. 2.1.5 does not know the option. */
+function withFencedRemotes(cib: Element): Element {
+  if (attributeOf(cib, "have-quorum") !== "0") return cib;
+  const pair = element("nvpair", { id: "fence-remotes", name: "fence-remote-without-quorum", value: "true" });
+  return edited(cib, (found) => (id(found) === "cib-bootstrap-options" ? withChildren(found, [...found.children, pair]) : found));
+}
+
+/** What is active at its target and still stops at its source moves to a guest node before that is up: 2.1.5 orders nothing. */
+function withoutHandoversAmidGuests(cib: Element): Element {
+  if (!all(cib, "nvpair").some((pair) => attributeOf(pair, "name") === "remote-node")) return cib;
+  const handedOver = new Set(
+    all(cib, "lrm_resource")
+      .filter((history) => all(history, "lrm_rsc_op").some((entry) => attributeOf(entry, "operation") === "migrate_from"))
+      .map(id),
+  );
+  return edited(cib, (found) =>
+    found.name === "primitive" && handedOver.has(id(found))
+      ? edited(found, (pair) => (attributeOf(pair, "name") === "allow-migrate" ? null : pair))
+      : found,
   );
 }
 
