@@ -443,3 +443,49 @@ test("a pointless shutdown lock is removed from the history of what is managed o
   assert.deepEqual(made(true), ["a_lrm_delete_0 n2"]);
   assert.deepEqual(made(false), []);
 });
+
+test("what leaves a node that is to be unfenced stops and does not migrate, whoever asks for the unfencing (actions.md O17, M4)", () => {
+  const device = `<primitive id="dev" class="stonith" type="fence_xvm"><meta_attributes id="d"><nvpair id="d1" name="provides" value="unfencing"/>
+    </meta_attributes></primitive>`;
+  const mover = primitive("a", '<meta_attributes id="m"><nvpair id="m1" name="allow-migrate" value="true"/></meta_attributes>');
+  const made = (resources: string, on2: string): readonly string[] =>
+    keys(
+      graphOf({
+        fencing: true,
+        resources: device + resources,
+        constraints: '<rsc_location id="l" rsc="a" node="n1" score="50"/>',
+        nodes: [{ name: "n1" }, { name: "n2", histories: history("a", entry("a", "start")) + on2 }].map((node) => ({
+          ...node,
+          histories: `${node.histories ?? ""}${history("dev", entry("dev", "monitor", { rc: 7 }), 'class="stonith" type="fence_xvm"')}`,
+        })),
+      }),
+    );
+  assert.ok(made(mover, "").includes("a_migrate_to_0 n2"));
+  const other = history("b", entry("b", "start"));
+  for (const resources of [mover + primitive("b"), primitive("b") + mover]) {
+    const keysMade = made(resources, other);
+    assert.ok(keysMade.includes("stonith-n2-on n2"));
+    assert.ok(keysMade.includes("a_start_0 n1"));
+    assert.ok(!keysMade.includes("a_migrate_to_0 n2"));
+  }
+});
+
+test("instances are compared as a merge sort does, where the comparison is not transitive (assignment.md 10.5)", () => {
+  const active = history("p", entry("p", "start")) + history("q", entry("q", "start"));
+  const migrates = (max: number): boolean =>
+    keys(
+      graphOf({
+        resources: `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="clone-max" value="${max}"/></meta_attributes>
+          <group id="g">${primitive("p", '<meta_attributes id="pm"><nvpair id="pm1" name="allow-migrate" value="true"/></meta_attributes>')}
+          ${primitive("q")}</group></clone>`,
+        constraints: '<rsc_location id="l" rsc="c" node="n2" score="-INFINITY"/>',
+        nodes: [
+          { name: "n1" },
+          { name: "n2", histories: history("p", entry("p", "start")) },
+          { name: "n3", histories: active, attributes: { maintenance: "true" } },
+        ],
+      }),
+    ).includes("p_migrate_to_0 n2");
+  assert.equal(migrates(3), true);
+  assert.equal(migrates(4), false);
+});

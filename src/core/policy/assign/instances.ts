@@ -8,6 +8,7 @@ import { assign, withdraw } from "./assign.ts";
 import { type Assignment, assignedNode, countersOf, isAssigned, usable } from "./context.ts";
 import { dependedOnByOf, dependsOnOf } from "./lists.ts";
 import { factorOf, hasInfluence, mergeScores } from "./merge.ts";
+import { mergeSorted } from "./merge-sort.ts";
 
 /** Instances to distribute over nodes: a clone's, or a bundle's containers. */
 export type Distribution = {
@@ -34,8 +35,7 @@ type Rank = {
 export function sortInstances(assignment: Assignment, parent: Resource, instances: readonly Resource[]): Resource[] {
   if (instances.length < 2) return [...instances];
   const ranks = instances.map((instance) => rankOf(instance));
-  ranks.sort((a, b) => compareRanks(assignment, parent, a, b));
-  return ranks.map((rank) => rank.instance);
+  return mergeSorted(ranks, (a, b) => compareRanks(assignment, parent, a, b)).map((rank) => rank.instance);
 }
 
 /** The comparison of 10.5 for two instances, as 11.14 needs it. */

@@ -9,6 +9,7 @@ import { applyColocation, nextRole } from "./effect.ts";
 import { compareInstances } from "./instances.ts";
 import { dependedOnByOf, dependsOnOf } from "./lists.ts";
 import { factorOf, hasInfluence, mergeScores, POSITIVE_MERGE } from "./merge.ts";
+import { mergeSorted } from "./merge-sort.ts";
 
 type PromotionScore = { readonly score: Score; readonly byDefault: boolean };
 
@@ -87,7 +88,7 @@ export function selectRoles(assignment: Assignment, clone: Resource, distributed
   countersOf(assignment, clone).fill(0);
   for (const instance of distributed) rate(assignment, clone, instance);
   rankNodes(assignment, clone, distributed);
-  const sorted = [...distributed].sort((a, b) => compareRated(assignment, clone, a, b));
+  const sorted = mergeSorted(distributed, (a, b) => compareRated(assignment, clone, a, b));
   promoteBest(assignment, clone, sorted);
 }
 

@@ -58,13 +58,13 @@ function relateReload(planner: Planner, resource: Resource): void {
   planner.relate(resource, "reload-agent_0", resource, "demote_0", seq | cancel | sameNode);
 }
 
-/** O17: unfencing of the node comes before what needs it there. */
+/** O17: unfencing of the node comes before what needs it there, and after what leaves it: that stops and does not migrate. */
 function relateUnfencing(planner: Planner, resource: Resource): void {
   if (!planner.model.unfencingActive || resource.requires !== "unfencing" || resource.isFenceDevice) return;
   for (const node of planner.model.nodeList) {
     if (!resource.table.has(node.index) && !resource.activeNodes.includes(node)) continue;
     const on = planner.unfence(node);
-    planner.addRelation({ resource, key: "stop_0" }, on, seq | sameNode);
+    planner.addRelation({ resource, key: "stop_0" }, on, pull | sameNode);
     planner.addRelation(on, { resource, key: "start_0" }, push | sameNode);
   }
 }

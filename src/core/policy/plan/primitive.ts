@@ -30,7 +30,7 @@ export function planPrimitive(planner: Planner, resource: Resource): void {
   const course = courseOf(resource);
   planBounce(planner, course);
   planLadder(planner, course);
-  if (mayMigrate(planner, course) && !isUnfenced(planner, course)) planMigration(planner, course);
+  if (mayMigrate(planner, course)) planMigration(planner, course);
   planRecurring(planner, resource);
 }
 
@@ -185,11 +185,6 @@ function mayMigrate(planner: Planner, course: Course): boolean {
     !current.unclean &&
     !next.unclean
   );
-}
-
-/** The node it leaves is to be unfenced, and for that it stops there first (O17): nothing to migrate from. */
-function isUnfenced(planner: Planner, { resource, current }: Course): boolean {
-  return current !== null && resource.requires === "unfencing" && planner.unfence(current).needed;
 }
 
 function planMigration(planner: Planner, course: Course): void {
