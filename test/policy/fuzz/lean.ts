@@ -10,7 +10,14 @@ const KEPT_PERCENT = 12;
  * table, of its lists), and which hardly anyone writes. Comes last, with a `draw` of its own.
  */
 export function leaned(cib: Element, draw: Draw): Element {
-  const steps = [withRoom, withoutFrozenTickets, withoutVoidDiscovery, withoutMaintainedHosts, withoutHandoversAmidGuests];
+  const steps = [
+    withRoom,
+    withoutFrozenTickets,
+    withoutVoidDiscovery,
+    withoutMaintainedHosts,
+    withoutHandoversAmidGuests,
+    withoutToldChains,
+  ];
   return withFencedRemotes(steps.reduce((made, step) => (draw.chance(KEPT_PERCENT) ? made : step(made)), cib));
 }
 
@@ -83,4 +90,22 @@ function withoutMaintainedHosts(cib: Element): Element {
     if (node.name !== "node") return node;
     return edited(node, (found) => (found.name === "nvpair" && attributeOf(found, "name") === "maintenance" ? null : found));
   });
+}
+
+/** Whether a clone's notifications precede the stop of a clone before it, which restarts, depends on which 2.1.5 reads first. */
+function withoutToldChains(cib: Element): Element {
+  const clones = new Set(all(cib, "clone").map(id));
+  const orders = all(cib, "rsc_order").filter((order) => attributeOf(order, "kind") === "Mandatory");
+  const follows = new Set(orders.map((order) => attributeOf(order, "then") ?? ""));
+  const last = new Set(
+    orders
+      .filter((order) => {
+        const first = attributeOf(order, "first") ?? "";
+        return clones.has(first) && follows.has(first);
+      })
+      .map((order) => attributeOf(order, "then") ?? ""),
+  );
+  return edited(cib, (found) =>
+    found.name === "clone" && last.has(id(found)) ? edited(found, (pair) => (attributeOf(pair, "name") === "notify" ? null : pair)) : found,
+  );
 }
