@@ -489,3 +489,23 @@ test("instances are compared as a merge sort does, where the comparison is not t
   assert.equal(migrates(3), true);
   assert.equal(migrates(4), false);
 });
+
+test("a guest is not unfenced while nobody can say that its host is gone (actions.md A21)", () => {
+  const unfenced = (quorate: boolean): boolean =>
+    keys(
+      graphOf({
+        fencing: true,
+        quorate,
+        resources: `<primitive id="dev" class="stonith" type="fence_xvm"><meta_attributes id="d"><nvpair id="d1" name="provides" value="unfencing"/>
+          </meta_attributes></primitive><bundle id="b"><podman image="i" replicas="1"/><network ip-range-start="192.168.122.131"/>
+          ${primitive("a")}</bundle>`,
+        nodes: [
+          { name: "n1" },
+          { name: "n2", lost: true, gone: true, histories: history("b-podman-0", entry("b-podman-0", "start"), PODMAN) },
+        ],
+        guests: { "b-0": "" },
+      }),
+    ).includes("stonith-b-0-on b-0");
+  assert.equal(unfenced(true), true);
+  assert.equal(unfenced(false), false);
+});

@@ -50,6 +50,8 @@ export function graphOf(how: {
     readonly remote?: boolean;
     /** Has fallen silent. */
     readonly lost?: boolean;
+    /** The membership has noticed: without quorum it cannot be fenced. */
+    readonly gone?: boolean;
   }[];
   /** Histories of guest nodes by name, which are no entries of the configuration. */
   readonly guests?: Readonly<Record<string, string>>;
@@ -63,8 +65,8 @@ export function graphOf(how: {
     ({ name, remote = false }, at) => `<node id="${at + 1}" uname="${name}" type="${remote ? "remote" : "member"}"/>`,
   );
   const states = how.nodes.map(
-    ({ name, join = "member", histories = "", leaves = false, attributes = {}, remote = false, lost = false }, at) =>
-      `<node_state id="${at + 1}" uname="${name}" remote_node="${remote}" in_ccm="true" crmd="${lost ? "offline" : "online"}" join="${join}" expected="${join}">
+    ({ name, join = "member", histories = "", leaves = false, attributes = {}, remote = false, lost = false, gone = false }, at) =>
+      `<node_state id="${at + 1}" uname="${name}" remote_node="${remote}" in_ccm="${!gone}" crmd="${lost ? "offline" : "online"}" join="${join}" expected="${join}">
         <lrm id="${at + 1}"><lrm_resources>${histories}</lrm_resources></lrm>${transient(at + 1, { ...attributes, ...(leaves ? LEAVING : {}) })}</node_state>`,
   );
   const guests = Object.entries(how.guests ?? {}).map(

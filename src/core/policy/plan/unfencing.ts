@@ -2,7 +2,7 @@ import type { PolicyNode } from "../model-node.ts";
 import type { Resource } from "../model-resource.ts";
 import { type Action, EFFECT } from "./action.ts";
 import type { Planner } from "./planner.ts";
-import { instanceParameters, parametersDigest, secureDigest } from "./services.ts";
+import { canFence, instanceParameters, parametersDigest, secureDigest } from "./services.ts";
 
 /** Fence devices with `provides=unfencing` (status.md 22.1). */
 export function unfencingDevices(planner: Planner): readonly Resource[] {
@@ -26,6 +26,8 @@ export function mayUnfence(node: PolicyNode): boolean {
 /** Makes unfencing of the node needed, the first reason stays; never with fencing switched off. */
 export function requireUnfencing(planner: Planner, node: PolicyNode, reason: string): void {
   if (!planner.model.options.fencingEnabled || !mayUnfence(node)) return;
+  // A guest of which nobody can say that its host is gone (seen with crm_simulate).
+  if (node.isGuest && !canFence(planner.model, node)) return;
   const on = planner.unfence(node);
   if (on.optional) {
     on.optional = false;
