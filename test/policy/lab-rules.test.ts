@@ -509,3 +509,25 @@ test("a guest is not unfenced while nobody can say that its host is gone (action
   assert.equal(unfenced(true), true);
   assert.equal(unfenced(false), false);
 });
+
+test("recurring operations of a bundle's connection are compared with their definition, too (actions.md A11)", () => {
+  const remote = DUMMY.replace("Dummy", "remote");
+  const repeated = (digest: string): boolean =>
+    keys(
+      graphOf({
+        // Without devices all is unmanaged, so that nothing else asks for the monitor.
+        fencing: true,
+        resources: `<bundle id="b"><docker image="i" replicas="1"/><network control-port="3121"/>${primitive("p")}</bundle>`,
+        nodes: [
+          {
+            name: "node1",
+            histories:
+              history("b-0", entry("b-0", "monitor", { intervalMs: 30_000, digest: `op-digest="${digest}"` }), remote) +
+              history("b-docker-0", entry("b-docker-0", "start"), 'class="ocf" provider="heartbeat" type="docker"'),
+          },
+        ],
+      }),
+    ).includes("b-0_monitor_30000 node1");
+  assert.equal(repeated("6f3c7e233bacb8420fef5f9581190d00"), false);
+  assert.equal(repeated(EMPTY), true);
+});

@@ -104,7 +104,7 @@ function checkEntries(planner: Planner, resource: Resource, history: ResourceHis
   let changed = false;
   for (const entry of history.entries.slice(from)) {
     if (entry.intervalMs > 0) {
-      const finding = checkRecurring(planner, resource, node, entry);
+      const finding = checkRecurring(planner, resource, node, entry, deferred);
       if (finding) changed = true;
     } else if (COMPARED.has(entry.task)) {
       if (compareEntry(planner, resource, node, entry, deferred)) changed = true;
@@ -116,13 +116,13 @@ function checkEntries(planner: Planner, resource: Resource, history: ResourceHis
 }
 
 /** Whether the entry changed or is cancelled (A13, A14). */
-function checkRecurring(planner: Planner, resource: Resource, node: PolicyNode, entry: HistoryEntry): boolean {
+function checkRecurring(planner: Planner, resource: Resource, node: PolicyNode, entry: HistoryEntry, deferred: boolean): boolean {
   if (resource.maintenance || node.maintenance) {
     cancelRecorded(planner, resource, node, entry);
     return false;
   }
   const configured = resource.operations.filter((one) => one.name === entry.task && one.intervalMs === entry.intervalMs);
-  if (configured.some((one) => one.enabled)) return compareEntry(planner, resource, node, entry, false);
+  if (configured.some((one) => one.enabled)) return compareEntry(planner, resource, node, entry, deferred);
   if (!planner.model.options.cancelRemovedActions) return false;
   cancelRecorded(planner, resource, node, entry);
   return true;
