@@ -531,3 +531,18 @@ test("recurring operations of a bundle's connection are compared with their defi
   assert.equal(repeated("6f3c7e233bacb8420fef5f9581190d00"), false);
   assert.equal(repeated(EMPTY), true);
 });
+
+test("a finite colocation with a clone takes its instances as they were assigned, until no node would be left (assignment.md 8.22)", () => {
+  const placed = (instance: string): readonly string[] =>
+    keys(
+      graphOf({
+        resources: `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="globally-unique" value="true"/></meta_attributes>
+          ${primitive("p")}</clone>${primitive("a")}`,
+        constraints: '<rsc_colocation id="k" rsc="a" with-rsc="c" score="-50"/>',
+        nodes: [{ name: "n1" }, { name: "n2", histories: history(instance, entry(instance, "start")) }],
+      }),
+    ).filter((key) => key.startsWith("a_start_0"));
+  // The instance that runs is assigned first, whatever its number.
+  assert.deepEqual(placed("p:0"), ["a_start_0 n1"]);
+  assert.deepEqual(placed("p:1"), ["a_start_0 n1"]);
+});

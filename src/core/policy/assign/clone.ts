@@ -23,6 +23,7 @@ export function assignClone(assignment: Assignment, clone: Resource): void {
   reportTree(assignment.model, "clone", clone);
   const instances = sortInstances(assignment, clone, clone.children);
   distribute(assignment, { parent: clone, instances, max: clone.cloneMax, perNode: clone.cloneNodeMax });
+  assignment.sequences.set(clone, instances);
   clone.assigned = true;
   if (clone.promotable) selectRoles(assignment, clone, instances);
   clone.assigning = false;

@@ -11,6 +11,8 @@ export type Assignment = {
   readonly model: Model;
   /** Instances per node in the table of the instances' parent (assignment.md 10.4); later: promoted ones (11.5). */
   readonly counters: Map<Resource, Int32Array>;
+  /** Instances of assigned clones in the order in which they were assigned (10.5). */
+  readonly sequences: Map<Resource, readonly Resource[]>;
   /** Promotable clones whose role selection has begun (8.18). */
   readonly selecting: Set<Resource>;
   /** The group instance whose role is being adjusted through a member; 8.19 is tested for it then (8.27). */
@@ -39,6 +41,7 @@ export function newAssignment(model: Model): Assignment {
   return {
     model,
     counters: new Map(),
+    sequences: new Map(),
     selecting: new Set(),
     roleGroup: null,
     allNamed,

@@ -171,7 +171,8 @@ function withClone(assignment: Assignment, resource: Resource, clone: Resource, 
     if (unassigned) keepNodesOf(assignment, resource, clone.children, constraint, clone);
     return;
   }
-  for (const instance of clone.children) withPrimary(assignment, resource, instance, constraint);
+  // In the order in which they were assigned: an effect that leaves no usable node is taken back (seen with crm_simulate).
+  for (const instance of assignment.sequences.get(clone) ?? clone.children) withPrimary(assignment, resource, instance, constraint);
 }
 
 /** 8.22.3: no node, for good. */
