@@ -18,7 +18,32 @@ export function leaned(cib: Element, draw: Draw): Element {
     withoutHandoversAmidGuests,
     withoutToldChains,
   ];
-  return withFencedRemotes(steps.reduce((made, step) => (draw.chance(KEPT_PERCENT) ? made : step(made)), cib));
+  return withFencedRemotes(withoutTies(steps.reduce((made, step) => (draw.chance(KEPT_PERCENT) ? made : step(made)), cib)));
+}
+
+/** More than there are nodes, so that their numbers tell them apart and decide nothing else. */
+const SCALE = 16;
+
+/**
+ * Where companions are placed together and nowhere is room for all, 2.1.5 nominates one of equally roomy nodes by a hash: there no
+ * two are equally roomy. What fits where stays as it was. Nodes tie as drawn where everything is placed by itself.
+ */
+function withoutTies(cib: Element): Element {
+  const together =
+    all(cib, "group").length > 0 ||
+    all(cib, "rsc_colocation").length > 0 ||
+    all(cib, "nvpair").some((pair) => ["container", "remote-node"].includes(attributeOf(pair, "name") ?? ""));
+  if (!together) return cib;
+  const scaled = (within: Element, more: number): Element =>
+    edited(within, (found) =>
+      found.name === "nvpair" && attributeOf(found, "name") === "cpu"
+        ? withAttributes(found, { value: String(Number(attributeOf(found, "value")) * SCALE + more) })
+        : found,
+    );
+  return edited(cib, (found) => {
+    if (found.name === "node") return scaled(found, Number(id(found)));
+    return found.name === "resources" ? scaled(found, 0) : found;
+  });
 }
 
 /** 2.1.5 always fences remote nodes without quorum; where 3.x is told to, both must agree. 2.1.5 does not know the option. */
