@@ -546,3 +546,21 @@ test("a finite colocation with a clone takes its instances as they were assigned
   assert.deepEqual(placed("p:0"), ["a_start_0 n1"]);
   assert.deepEqual(placed("p:1"), ["a_start_0 n1"]);
 });
+
+test("what needs no fencing is an instance of its own on a dead node, for each member of a cloned group (status.md 12.3.3)", () => {
+  const told = (members: readonly string[]): boolean =>
+    keys(
+      graphOf({
+        fencing: true,
+        resources: `<primitive id="f" class="stonith" type="fence_xvm"/><clone id="c"><meta_attributes id="m"><nvpair id="m1" name="clone-max" value="2"/><nvpair id="m2" name="requires" value="quorum"/>
+          </meta_attributes><group id="g">${primitive("p")}${primitive("q")}</group></clone>`,
+        nodes: [
+          { name: "n1" },
+          { name: "n2" },
+          { name: "n3", lost: true, histories: members.map((id) => history(id, entry(id, "start"))).join("") },
+        ],
+      }),
+    ).includes("g:3_stop_0 -");
+  assert.equal(told(["p"]), false);
+  assert.equal(told(["p", "q"]), true);
+});

@@ -52,26 +52,25 @@ function memberOf(instance: Resource, like: Resource): Resource {
 
 /** Chooses an instance of an anonymous clone (status.md 12.3). */
 function anonymousInstance(model: Model, clone: Resource, like: Resource, node: PolicyNode, _name: string): Resource {
-  let free: Resource | null = null;
+  let chosen: Resource | null = null;
   for (const instance of clone.children) {
     const member = memberOf(instance, like);
     const places = placesOf(instance);
     if (places.includes(node)) {
-      if (instance.activeNodes.includes(node) || member.activeNodes.length > 0) {
-        return member.activeNodes.length > 0 ? removedInstance(model, clone, like) : member;
-      }
-      return member;
+      if (member.activeNodes.length > 0) return removedInstance(model, clone, like);
+      chosen = member;
+      break;
     }
-    if (free === null && places.length === 0 && !blockedWithin(instance)) {
+    if (chosen === null && places.length === 0 && !blockedWithin(instance)) {
       const pendingElsewhere = member.pending !== null && member.pending.node !== node;
-      if (!pendingElsewhere) free = member;
+      if (!pendingElsewhere) chosen = member;
     }
   }
-  if (free !== null) {
+  if (chosen !== null) {
     const dead = (!node.online || node.unclean) && !node.isGuest;
-    if (!free.requiresFencing && dead && clone.cloneMax !== model.nodes.length) free = null;
+    if (!chosen.requiresFencing && dead && clone.cloneMax !== model.nodes.length) chosen = null;
   }
-  return free ?? removedInstance(model, clone, like);
+  return chosen ?? removedInstance(model, clone, like);
 }
 
 /** Where an instance already is, or has something pending. */
