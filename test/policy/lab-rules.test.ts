@@ -564,3 +564,19 @@ test("what needs no fencing is an instance of its own on a dead node, for each m
   assert.equal(told(["p"]), false);
   assert.equal(told(["p", "q"]), true);
 });
+
+test("sorted for utilization, each colocation of a chain counts with its own factor alone (assignment.md 5.3, 8.36)", () => {
+  // The first in the order gets the first node that nothing speaks against.
+  const placed = (score: number): string | null => {
+    const graph = graphOf({
+      placement: "utilization",
+      resources: ["other", "a", "b", "c"].map((id) => primitive(id)).join(""),
+      constraints: `<rsc_location id="l1" rsc="a" node="n1" score="-100"/><rsc_location id="l2" rsc="other" node="n1" score="${score}"/>
+        <rsc_colocation id="k1" rsc="b" with-rsc="a" score="INFINITY"/><rsc_colocation id="k2" rsc="c" with-rsc="b" score="500"/>`,
+      nodes: [{ name: "n1" }, { name: "n2" }, { name: "n3" }],
+    });
+    return nodeOf(graph, "other");
+  };
+  assert.equal(placed(-50), "n2");
+  assert.equal(placed(-150), "n3");
+});

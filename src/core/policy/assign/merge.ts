@@ -75,7 +75,10 @@ function mergeInto(assignment: Assignment, merge: Merge, table: NodeTable): void
   table.log = work.log;
 }
 
-/** The recursion of 8.28.4; all deeper merges have rollback on. */
+/**
+ * The recursion of 8.28.4; all deeper merges have rollback on. Factors of a chain multiply (8.35), but not towards primaries (8.36):
+ * there each has its own colocation's alone (seen with crm_simulate).
+ */
 export function mergeFurther(
   assignment: Assignment,
   source: Resource,
@@ -88,7 +91,8 @@ export function mergeFurther(
   const list = follow ? dependedOnByOf(assignment, source) : dependsOnOf(assignment, source);
   for (const constraint of list) {
     if (follow && !hasInfluence(constraint)) continue;
-    const deeper = Math.fround(Math.fround(factor * Math.fround(constraint.score)) / Math.fround(INFINITY_SCORE));
+    const before = follow ? factor : 1;
+    const deeper = Math.fround(Math.fround(before * Math.fround(constraint.score)) / Math.fround(INFINITY_SCORE));
     const next = follow ? constraint.dependent : constraint.primary;
     mergeScores(assignment, { source: next, target, constraint, factor: deeper, how: { ...how, rollback: true } }, work);
   }
