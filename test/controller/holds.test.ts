@@ -1,67 +1,49 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mayForget } from "../../src/core/controller/holds.ts";
-import { emptyGraph, type ResourceAction, type ResourceTask, Walk } from "../../src/core/transition/index.ts";
+import { type ResourceAction, Walk } from "../../src/core/transition/index.ts";
+import { DUMMY, entry, graphOf, history } from "../policy/small-cluster.ts";
 
-function action(id: number, task: ResourceTask, inputs: readonly number[], instance = "a:0", node = "n1"): ResourceAction {
-  return {
-    kind: "resource",
-    id,
-    key: `a_${task}_0`,
-    inputs,
-    priority: 0,
-    reason: null,
-    task,
-    resource: "a",
-    instance,
-    historyName: "a",
-    agent: { agentClass: "ocf", provider: "quorate", type: "dummy" },
-    node,
-    nodeId: node,
-    router: null,
-    intervalMs: 0,
-    timeoutMs: 20_000,
-    startDelayMs: 0,
-    targetRc: 0,
-    params: {},
-    meta: {},
-    digests: { all: "" },
-    canFail: false,
-    migration: null,
-    notification: null,
-    cancels: null,
-    shutdownLock: null,
-    downs: [],
-  };
+const FORMER = 'class="ocf" provider="pacemaker" type="Former"';
+
+/** A clone whose agent was changed while it ran on both nodes: each instance asks for what the former one left on each. */
+function made(): { readonly walk: Walk; readonly stop: ResourceAction; readonly own: ResourceAction; readonly other: ResourceAction } {
+  const former = history("a", entry("a", "start"), FORMER);
+  const graph = graphOf({
+    resources: `<clone id="c"><primitive id="a" ${DUMMY}/></clone>`,
+    nodes: ["n1", "n2"].map((name) => ({ name, histories: former })),
+  });
+  const walk = new Walk(graph);
+  const there = graph.actions.filter((action): action is ResourceAction => action.kind === "resource" && action.node === "n1");
+  const elsewhere = graph.actions.find((action) => action.key === "a_stop_0" && action.node === "n2") ?? assert.fail("n2 stops nothing");
+  const find = (task: string, instance?: string): ResourceAction =>
+    there.find((one) => one.task === task && (instance === undefined || one.instance === instance)) ?? assert.fail(`no ${task}`);
+  const stop = find("stop");
+  const own = find("delete", stop.instance);
+  const other = there.find((one) => one.task === "delete" && one !== own) ?? assert.fail("one instance alone asks");
+  // Once that one has stopped where it ran, nothing in the graph keeps its request waiting.
+  walk.complete(elsewhere.id, "done");
+  assert.ok(walk.ready().includes(stop) && walk.ready().includes(other) && !walk.ready().includes(own));
+  return { walk, stop, own, other };
 }
 
-/** As the policy engine orders them: `a:0` stops, its history goes, it starts; `a:1` asks for the same history at any time. */
-const STOP = 1;
-const OWN = 2;
-const OTHER = 4;
-const actions = [action(STOP, "stop", []), action(OWN, "delete", [STOP]), action(3, "start", [OWN]), action(OTHER, "delete", [], "a:1")];
-const made = (): Walk => new Walk({ ...emptyGraph(), actions: [...actions, action(5, "delete", [], "a:1", "n2")] });
-const may = (walk: Walk, id: number): string => mayForget(walk, walk.graph.actions[id - 1] as ResourceAction);
-
 test("history that instances share is forgotten after the stop of what runs, and once", () => {
-  const walk = made();
-  assert.equal(may(walk, OTHER), "later", "the old agent's service still runs");
-  assert.equal(may(walk, 5), "now", "on another node nothing runs");
-  walk.markSent(STOP);
-  assert.equal(may(walk, OTHER), "later");
-  walk.complete(STOP, "done");
-  assert.equal(may(walk, OTHER), "now");
-  assert.equal(may(walk, OWN), "now");
-  walk.markSent(OTHER);
-  assert.equal(may(walk, OWN), "later", "it is being forgotten");
-  walk.complete(OTHER, "done");
-  assert.equal(may(walk, OWN), "done");
+  const { walk, stop, own, other } = made();
+  assert.equal(mayForget(walk, other), "later", "the old agent's service still runs");
+  walk.markSent(stop.id);
+  assert.equal(mayForget(walk, other), "later");
+  walk.complete(stop.id, "done");
+  assert.deepEqual([mayForget(walk, other), mayForget(walk, own)], ["now", "now"]);
+  walk.markSent(other.id);
+  assert.equal(mayForget(walk, own), "later", "it is being forgotten");
+  walk.complete(other.id, "done");
+  assert.equal(mayForget(walk, own), "done");
 });
 
-test("after a stop that failed nothing is forgotten", () => {
-  const walk = made();
-  walk.markSent(STOP);
-  walk.complete(STOP, "failed");
-  assert.equal(may(walk, OTHER), "later");
-  assert.ok(walk.finished(), "and the walk ends all the same");
+test("after a stop that failed nothing of the node is forgotten", () => {
+  const { walk, stop, other } = made();
+  walk.markSent(stop.id);
+  walk.complete(stop.id, "failed");
+  assert.equal(mayForget(walk, other), "later");
+  assert.ok(!walk.ready().includes(other), "and it does not keep the walk from ending");
 });

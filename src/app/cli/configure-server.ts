@@ -43,7 +43,7 @@ const refused = (err: string): Answer => ({ id: null, rc: 1, err, xml: "", show:
  */
 export async function runConfigureServer(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Promise<number> {
   const agents = openAgentCatalog({ ...process.env, QUORATE_AGENT_CHECKS: "on" });
-  for await (const line of textLines(input as AsyncIterable<Uint8Array>, REQUEST_BYTES_MAX)) {
+  for await (const line of textLines(input, REQUEST_BYTES_MAX)) {
     if (line.kind === "line" && line.text.trim() === "") continue;
     const answer = line.kind === "bad" ? refused(`ERROR: ${line.reason}`) : await answerLine(line.text, agents);
     output.write(`${JSON.stringify(answer)}\n`);

@@ -102,7 +102,7 @@ async function runBatch(shell: Shell, input: NodeJS.ReadableStream, terminal: Ba
     quit ||= result.quit;
   };
   process.once("SIGINT", () => process.exit(EXIT_FAILED));
-  for await (const line of textLines(input as AsyncIterable<Uint8Array>, LINE_BYTES_MAX)) {
+  for await (const line of textLines(input, LINE_BYTES_MAX)) {
     if (joined === "") terminal.at(line.number);
     if (line.kind === "bad") {
       // What was joined so far is part of a line that cannot be read.

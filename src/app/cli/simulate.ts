@@ -100,7 +100,7 @@ function effectiveTimeMs(cib: Element, now: string | null): number {
 }
 
 async function runBatch(io: SimulateIo): Promise<number> {
-  for await (const line of textLines(io.stdin as AsyncIterable<Uint8Array>, REQUEST_BYTES_MAX)) {
+  for await (const line of textLines(io.stdin, REQUEST_BYTES_MAX)) {
     if (line.kind === "bad") io.write(`${JSON.stringify({ name: null, error: line.reason })}\n`);
     else if (line.text.trim() !== "") io.write(`${JSON.stringify(answer(line.text))}\n`);
   }

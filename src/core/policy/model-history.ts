@@ -65,7 +65,6 @@ export type RunningRecurring = {
   readonly node: PolicyNode;
   readonly task: string;
   readonly intervalMs: number;
-  readonly entry: HistoryEntry;
 };
 
 /** The non-probe operation in flight that is remembered for display (status.md 15.4). */

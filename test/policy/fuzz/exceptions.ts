@@ -64,7 +64,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     hides: ({ cib, ours, oracle }, resource, { node, flags = [] }) => {
       if (!(ours.final.nodes[node]?.state ?? "offline").includes("offline")) return false;
       const isShown = (id: string): boolean => (oracle.final.resources[id] ?? []).length > 0;
-      const top = find(cib, topOf(cib, resource.replace(/:\d+$/, "")));
+      const top = find(cib, topOf(cib, baseOf(resource)));
       const grouped = top?.name === "group" || top?.children.some((child) => child.name === "group") === true;
       if (!flags.some((flag) => flag === "unmanaged" || flag === "maintenance" || (grouped && flag === "blocked"))) return false;
       if (top?.name === "clone") return !(oracle.final.resources[resource] ?? []).some((other) => other.node === node);
@@ -131,10 +131,7 @@ export const EXCEPTIONS: readonly Exception[] = [
       !model.quorate &&
       model.options.noQuorumPolicy === "freeze" &&
       oracle.summary.some(
-        (line) =>
-          line.rsc?.replace(/:\d+$/, "") === resource.replace(/:\d+$/, "") &&
-          line.verb === "Stop" &&
-          line.reason === "resource definition change",
+        (line) => baseOf(line.rsc ?? "") === baseOf(resource) && line.verb === "Stop" && line.reason === "resource definition change",
       ),
   },
 ];
@@ -178,7 +175,7 @@ function holds(at: Element, resource: string): boolean {
 
 /** A member of a group, before one that history shows as active. */
 function isBeforeActive(cib: Element, resource: string): boolean {
-  const base = resource.replace(/:\d+$/, "");
+  const base = baseOf(resource);
   for (const group of walk(cib)) {
     if (group.name !== "group") continue;
     const members = group.children.filter((child) => child.name === "primitive").map((child) => attributeOf(child, "id") ?? "");
@@ -191,7 +188,7 @@ function isBeforeActive(cib: Element, resource: string): boolean {
 /** History has more of it than a probe that found nothing. */
 function hasRun(cib: Element, resource: string): boolean {
   for (const found of walk(cib)) {
-    if (found.name !== "lrm_resource" || (attributeOf(found, "id") ?? "").replace(/:\d+$/, "") !== resource) continue;
+    if (found.name !== "lrm_resource" || baseOf(attributeOf(found, "id") ?? "") !== resource) continue;
     if (found.children.some((entry) => entry.attributes["operation"] !== "monitor" || entry.attributes["rc-code"] === "0")) return true;
   }
   return false;

@@ -18,7 +18,7 @@ export function leaned(cib: Element, draw: Draw): Element {
     withoutHandoversAmidGuests,
     withoutToldChains,
   ];
-  return withFencedRemotes(withoutTies(steps.reduce((made, step) => (draw.chance(KEPT_PERCENT) ? made : step(made)), cib)));
+  return withFencedRemotes(withoutRoomTies(steps.reduce((made, step) => (draw.chance(KEPT_PERCENT) ? made : step(made)), cib)));
 }
 
 /** More than there are nodes, so that their numbers tell them apart and decide nothing else. */
@@ -28,7 +28,7 @@ const SCALE = 16;
  * Where companions are placed together and nowhere is room for all, 2.1.5 nominates one of equally roomy nodes by a hash: there no
  * two are equally roomy. What fits where stays as it was. Nodes tie as drawn where everything is placed by itself.
  */
-function withoutTies(cib: Element): Element {
+function withoutRoomTies(cib: Element): Element {
   const together =
     all(cib, "group").length > 0 ||
     all(cib, "rsc_colocation").length > 0 ||

@@ -41,6 +41,7 @@ export class Settler {
       this.drain();
     }
     for (const action of this.planner.actions) {
+      if (action.resource?.kind !== "bundle") continue;
       for (const edge of action.after) if (isStartInside(edge) && this.points.happens(edge.then)) action.shown = true;
     }
   }

@@ -43,7 +43,7 @@ const indexes = new WeakMap<Planner, Map<PolicyNode, Resource[]>>();
 
 function checkHistory(planner: Planner, resource: Resource, history: ResourceHistory): void {
   const { node } = history;
-  for (const sharing of sharingHistory(resource, history)) checkAgent(planner, sharing, history, sharing.activeNodes.includes(node));
+  if (isOfOtherAgent(resource, history)) for (const sharing of sharingHistory(resource, history)) replaceAgent(planner, sharing, node);
   // Of another agent's entries, too, the recurring ones that are not wanted any more are cancelled (seen with crm_simulate).
   if (!resource.removed && resource.activeNodes.includes(node)) checkEntries(planner, resource, history, false);
 }
@@ -68,16 +68,18 @@ export function checkDeferred(planner: Planner): void {
   }
 }
 
-/** A10. */
-function checkAgent(planner: Planner, resource: Resource, history: ResourceHistory, active: boolean): void {
-  const changed =
-    (history.agentClass !== null && history.agentClass !== resource.agentClass) ||
-    (history.provider ?? "") !== (resource.provider ?? "") ||
-    (history.type !== null && history.type !== resource.type);
-  if (!changed) return;
-  const { node } = history;
+function isOfOtherAgent(resource: Resource, { agentClass, provider, type }: ResourceHistory): boolean {
+  return (
+    (agentClass !== null && agentClass !== resource.agentClass) ||
+    (provider ?? "") !== (resource.provider ?? "") ||
+    (type !== null && type !== resource.type)
+  );
+}
+
+/** A10: what another agent left there goes, and what it runs there stops. */
+function replaceAgent(planner: Planner, resource: Resource, node: PolicyNode): void {
   if (!resource.failed && node.online && !node.unclean) planner.request({ resource, task: "delete", node, optional: false });
-  if (active) planner.request({ resource, task: "stop", node, optional: false });
+  if (resource.activeNodes.includes(node)) planner.request({ resource, task: "stop", node, optional: false });
   requireForDevice(planner, resource, node, "Device definition changed");
 }
 

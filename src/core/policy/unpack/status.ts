@@ -230,7 +230,7 @@ function noteRunning(reading: Reading): void {
   for (let at = from; at < entries.length; at++) {
     const entry = entries[at]!;
     if (entry.intervalMs <= 0 || entry.status === STATUS.pending) continue;
-    resource.running.push({ node, task: entry.task, intervalMs: entry.intervalMs, entry });
+    resource.running.push({ node, task: entry.task, intervalMs: entry.intervalMs });
   }
 }
 
