@@ -235,6 +235,23 @@ describe("the walk", () => {
     assert.equal(guardian.kinds("reset").length, 1);
   });
 
+  for (const { selfFence, purgedAt } of [
+    { selfFence: "reset", purgedAt: 13_000 },
+    { selfFence: "kill", purgedAt: 15_900 },
+  ] as const) {
+    it(`a pause across D leaves a stop ${selfFence === "reset" ? "what is left of its time: the reset keeps the bound" : "its full time: nothing follows a stop that failed"}`, () => {
+      const guardian = guarded([step()], { facts: { selfFence } });
+      guardian.answer = (each) => (each.operation === "stop" ? null : { afterMs: 0, outcome: exited(0) });
+      guardian.pause(12_900 - 1_000);
+      guardian.step({ kind: "tick" });
+      assert.equal(guardian.spawned.at(-1), "stop r1");
+      guardian.runTo(purgedAt - 1);
+      assert.equal(guardian.kinds("purge").length, 0);
+      guardian.runTo(purgedAt);
+      assert.equal(guardian.kinds("purge").length, 1);
+    });
+  }
+
   it("a new deadline during the walk does not stop it half-way, but opens starts after it", () => {
     const guardian = guarded([step({ params: { op_sleep: "1" } })]);
     guardian.runTo(10_000);

@@ -393,12 +393,13 @@ export class GuardianCore {
     this.#effects.push({ kind: "journal", record: { kind: "trip", trips: this.#trips, stopped: [] } });
     this.#send({ kind: "tripped", atMonotonicMs: atMs });
     const stopMs = this.#stopMs();
-    const late = nowMs >= atMs + stopMs + this.#facts.killMs;
-    if (late && this.#facts.selfFence === "reset" && this.#hasExclusive()) {
+    const byReset = this.#facts.selfFence === "reset";
+    if (byReset && nowMs >= atMs + stopMs + this.#facts.killMs && this.#hasExclusive()) {
       this.#reset("the guardian was paused beyond its bound");
     }
-    // Without a reset a late walk is worth its full time: stopping late is better than killing at once.
-    const fromMs = late && this.#facts.selfFence === "kill" ? nowMs : atMs;
+    // Without a reset a late walk is worth its full time, which the bound allows for a pause of g; after a longer one stopping late
+    // is better than killing at once.
+    const fromMs = byReset ? atMs : nowMs;
     this.#walk = new StopWalk(this.#plan, { fromMs, stopMs, killMs: this.#facts.killMs }, `walk:${this.#trips}`);
     for (const job of this.#lanes.all()) {
       if (job.action.agentClass === "stonith" || job.internal) continue;
