@@ -1,11 +1,13 @@
 /**
  * Runs the open policy corpus in this process and compares with the corpus' own comparer.
  *
- *   npm run conformance:policy -- [--only REGEX] [--tag TAG] [--level L1,L2,..] [--diff N] [--list] [--markdown FILE]
+ *   npm run conformance:policy -- [--only REGEX] [--tag TAG] [--level L1,L2,..] [--diff N] [--list] [--tags] [--document FILE]
+ *
+ * `--document` writes the results by level and feature into FILE, between its two marks; `docs/conformance.md` has them.
  *
  * Without the shared data (QUORATE_SHARED, default ../shared) the run is skipped loudly, and fails with CI=true.
  */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { readModel, schedule } from "../../../src/core/policy/index.ts";
@@ -60,14 +62,31 @@ function judge(root: string, comparer: Comparer, wanted: Case, levels: readonly 
   return { name: wanted.name, tags: wanted.tags, failed, error };
 }
 
+function passing(verdicts: readonly Verdict[], level: string): number {
+  return verdicts.filter((verdict) => !verdict.failed.includes(level)).length;
+}
+
+function levelLine(verdicts: readonly Verdict[], levels: readonly string[]): string {
+  return `${verdicts.length} clusters, equal at ${levels.map((level) => `${level} ${passing(verdicts, level)}`).join(", ")}. By feature:`;
+}
+
+const MARKS = ["<!-- written by: npm run conformance:policy -- --document docs/conformance.md -->", "<!-- end -->"] as const;
+
+/** Replaces what stands between the marks. Errors: a file without them. */
+function writeTable(file: string, lines: readonly string[]): void {
+  const text = readFileSync(file, "utf8");
+  const from = text.indexOf(MARKS[0]);
+  const to = text.indexOf(MARKS[1], from);
+  if (from < 0 || to < 0) throw new Error(`${file}: no place for the results: the marks "${MARKS.join('" and "')}" are missing`);
+  writeFileSync(file, `${text.slice(0, from)}${[MARKS[0], "", ...lines, "", ""].join("\n")}${text.slice(to)}`);
+}
+
 function tagTable(verdicts: readonly Verdict[], levels: readonly string[]): string[] {
   const tags = [...new Set(verdicts.flatMap((verdict) => verdict.tags))].sort();
   const lines = [`| tag | cases | ${levels.join(" | ")} |`, `| --- | ---: |${levels.map(() => " ---: |").join("")}`];
   for (const tag of tags) {
     const of = verdicts.filter((verdict) => verdict.tags.includes(tag));
-    lines.push(
-      `| ${tag} | ${of.length} | ${levels.map((level) => of.filter((verdict) => !verdict.failed.includes(level)).length).join(" | ")} |`,
-    );
+    lines.push(`| ${tag} | ${of.length} | ${levels.map((level) => passing(of, level)).join(" | ")} |`);
   }
   return lines;
 }
@@ -95,14 +114,11 @@ async function main(): Promise<void> {
   const bad = verdicts.filter((verdict) => verdict.failed.some((level) => required.includes(level)));
   if (process.argv.includes("--list"))
     for (const verdict of bad) console.log(`${verdict.name}: ${verdict.failed.join(" ")} ${verdict.error ?? ""}`);
-  for (const level of comparer.LEVELS) {
-    const passed = verdicts.filter((verdict) => !verdict.failed.includes(level)).length;
-    console.log(`${level}: ${passed} of ${verdicts.length}`);
-  }
+  for (const level of comparer.LEVELS) console.log(`${level}: ${passing(verdicts, level)} of ${verdicts.length}`);
   const table = tagTable(verdicts, comparer.LEVELS);
   if (process.argv.includes("--tags")) for (const line of table) console.log(line);
-  const markdown = option("markdown");
-  if (markdown !== null) writeFileSync(markdown, `${table.join("\n")}\n`);
+  const document = option("document");
+  if (document !== null) writeTable(document, [levelLine(verdicts, comparer.LEVELS), "", ...table]);
   console.log(`${verdicts.length - bad.length} passed, ${bad.length} failed`);
   process.exitCode = bad.length === 0 ? 0 : 1;
 }
