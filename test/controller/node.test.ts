@@ -128,6 +128,31 @@ test("a node that falls silent is lost, waits for Tsafe, then its resource start
   assert.equal(survivor.core.state.fencingHistory.at(-1)?.by, "tsafe");
 });
 
+test("a guardian that stays away takes Tsafe along: its node's resource starts nowhere else without confirmed fencing", () => {
+  const cluster = withWeb();
+  const [n1, survivor] = [cluster.nodes.get("n1"), cluster.nodes.get("n2")];
+  assert.ok(n1 && survivor);
+  const told = () => survivor.core.state.nodes.get("n1");
+  cluster.run(5_000);
+  const { index } = survivor.core.state;
+  n1.deliver({ kind: "guardian", message: { kind: "disconnected" } });
+  cluster.run(1_500);
+  n1.connectGuardian();
+  cluster.run(5_000);
+  assert.equal(survivor.core.state.index, index, "one that was only started again is no news");
+  n1.deliver({ kind: "guardian", message: { kind: "disconnected" } });
+  cluster.until("the guarantee is gone", 5_000, () => told()?.guarantee === "none");
+  n1.connectGuardian();
+  cluster.until("it is back with its guardian", 5_000, () => told()?.guarantee === "guardian");
+  n1.restart(60_000);
+  cluster.until("a daemon that finds no guardian says so", 8_000, () => told()?.guarantee === "none");
+  assert.equal(told()?.stopBoundMs, n1.stopBoundMs);
+  n1.die();
+  cluster.until("n1 lost", 10_000, () => told()?.membership === "lost");
+  cluster.run(60_000);
+  assert.equal(cluster.ran.filter((run) => run.action.operation === "start").length, 1);
+});
+
 test("a longer stop raises the bound of its node, and the cluster knows before the guardian does", () => {
   const cluster = MiniCluster.formed({ schedule, agents }, ["n1", "n2", "n3"]);
   const leader = cluster.leader();

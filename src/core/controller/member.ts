@@ -1,13 +1,13 @@
-import { incarnation, type LogIndex, type Term } from "../base/index.ts";
+import type { LogIndex, Term } from "../base/index.ts";
 import type { Intent, NodeStatus, OperationResult, RunningAttempt } from "../cib/index.ts";
-import { FEATURE_LEVEL_MAX } from "../cib/index.ts";
 import type { ActionResult, FromGuardian } from "../ports/index.ts";
 import { ClockDifference } from "./clock-difference.ts";
+import { type GreetingFacts, greetingOf, unguardedFacts, witnessFacts } from "./greeting.ts";
 import { type Host, refusalOf, stampMs } from "./host.ts";
 import { describeFailure, interrupted, resultOf } from "./outcomes.ts";
 import { Recurring } from "./recurring.ts";
 import { planSignature, stopPlanOf } from "./stop-plan.ts";
-import { GREETINGS_PER_BOOT, type GuardianFacts, type NodeOptions, PROPOSAL_TIMEOUT_MS, RESULTS_BATCH_MAX, RETRY_MS } from "./types.ts";
+import { GREETINGS_PER_BOOT, GUARDIAN_GONE_MS, type GuardianFacts, PROPOSAL_TIMEOUT_MS, RESULTS_BATCH_MAX, RETRY_MS } from "./types.ts";
 
 type Asked = { readonly resource: string; readonly atMs: number };
 
@@ -20,6 +20,8 @@ export class Member {
   readonly #recurring: Recurring;
   readonly #clock: ClockDifference;
   #guardian: GuardianFacts | null = null;
+  /** Since when there is no guardian; null: there is one, or nobody has looked yet. */
+  #unguardedMs: number | null = null;
   /** Walks of the stop plan whose every stop was proven, and all that were seen to end. */
   #trips = 0;
   #walks = 0;
@@ -78,6 +80,7 @@ export class Member {
         return;
       case "disconnected":
         this.#guardian = null;
+        this.#unguardedMs ??= this.#host.nowMs;
         return;
       case "result":
         this.#onResult(message);
@@ -125,6 +128,7 @@ export class Member {
 
   #connected(facts: GuardianFacts): void {
     this.#guardian = facts;
+    this.#unguardedMs = null;
     this.#stopBoundMs = facts.stopBoundMs;
     this.#stopMs = facts.stopMs ?? 0;
     this.#boundToTellMs = 0;
@@ -190,8 +194,8 @@ export class Member {
     if (self === undefined || !this.#current) return;
     // A witness runs nothing, so it needs no guardian to be one: it only says that it is there.
     if (self.witness === true) return this.#hello(self, witnessFacts(this.#host.options));
-    if (this.#guardian === null) return;
-    this.#hello(self, this.#guardian);
+    if (this.#guardian === null) return this.#tellUnguarded(self);
+    this.#hello(self, { ...this.#guardian, stopBoundMs: Math.max(this.#stopBoundMs, this.#boundToTellMs) });
     this.#renewDeadline();
     if (self.incarnation !== this.#guardian.incarnation) return;
     this.#keepPlan(self);
@@ -223,9 +227,18 @@ export class Member {
     return raft.leaderHeardMs !== null && nowMs - raft.leaderHeardMs < timing.leaseMs;
   }
 
+  /** A guardian that was only started again is back before; one that stays away takes its guarantee along. */
+  #tellUnguarded(self: NodeStatus): void {
+    const { nowMs } = this.#host;
+    this.#unguardedMs ??= nowMs;
+    const facts = unguardedFacts(self);
+    if (facts === null || self.guarantee === "none" || nowMs < this.#unguardedMs + GUARDIAN_GONE_MS) return;
+    this.#hello(self, facts);
+  }
+
   #hello(self: NodeStatus, guardian: GreetingFacts): void {
     const { nowMs, raftStatus, options, timing } = this.#host;
-    const stopBoundMs = self.witness === true ? 0 : Math.max(this.#stopBoundMs, this.#boundToTellMs);
+    const { stopBoundMs } = guardian;
     const known =
       self.incarnation === guardian.incarnation &&
       self.membership === "online" &&
@@ -246,20 +259,13 @@ export class Member {
     this.#helloUntilMs = nowMs + PROPOSAL_TIMEOUT_MS;
     this.#greeting = Math.max(this.#greeting, options.boot * GREETINGS_PER_BOOT) + 1;
     const saidAtMs = this.#host.wallMs;
-    const hello = {
-      kind: "node.hello",
-      memberId: options.memberId,
-      incarnation: guardian.incarnation,
-      guarantee: guardian.guarantee,
-      kernelGuarantee: guardian.kernelGuarantee,
+    const trips = Math.max(this.#trips, this.#guardian === null ? self.trips : 0);
+    const hello = greetingOf(options, guardian, {
       greeting: this.#greeting,
-      ...(this.#clock.valueMs === null ? {} : { clockDifferenceMs: this.#clock.valueMs }),
+      clockDifferenceMs: this.#clock.valueMs,
       selfFenceMs: timing.tselfMs,
-      stopBoundMs,
-      trips: this.#trips,
-      version: options.version,
-      featureLevelMax: FEATURE_LEVEL_MAX,
-    } as const;
+      trips,
+    });
     this.#host.propose([hello], PROPOSAL_TIMEOUT_MS, ([outcome]) => {
       this.#helloUntilMs = this.#host.nowMs + RETRY_MS;
       if (outcome?.kind === "applied") this.#clock.measure(saidAtMs);
@@ -471,13 +477,6 @@ export class Member {
       return;
     }
   }
-}
-
-type GreetingFacts = Pick<GuardianFacts, "incarnation" | "guarantee" | "kernelGuarantee">;
-
-/** Each start of its daemon is a life of its own: nothing outlives it there. */
-function witnessFacts(options: NodeOptions): GreetingFacts {
-  return { incarnation: incarnation(`witness-${options.memberId}-${options.boot}`), guarantee: "none", kernelGuarantee: "none" };
 }
 
 /** `start-delay` of the operation, milliseconds (policy/actions.md G8); a daemon that comes back begins it anew. */

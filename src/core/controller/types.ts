@@ -38,6 +38,8 @@ export const PROPOSAL_TIMEOUT_MS = 3_000;
 export const REQUESTS_MAX = 1_024;
 /** Results in one proposal. */
 export const RESULTS_BATCH_MAX = 256;
+/** A guardian that is started again by its service manager is back within this; afterwards the cluster is told that it is gone. */
+export const GUARDIAN_GONE_MS = 2_000;
 /** Pause before something refused is tried again. */
 export const RETRY_MS = 300;
 /** The leader looks at its planner this often although nothing happened. */
