@@ -10,6 +10,17 @@ export const md5 = (text: string): string => createHash("md5").update(text).dige
 export const EMPTY = "f2317cad3d54cec5d7d7aa7d0bf35cf8";
 /** An agent, as primitives and histories name it. */
 export const DUMMY = 'class="ocf" provider="pacemaker" type="Dummy"';
+export const STATEFUL = DUMMY.replace("Dummy", "Stateful");
+export const PODMAN = 'class="ocf" provider="heartbeat" type="podman"';
+export const REMOTE = 'class="ocf" provider="pacemaker" type="remote"';
+
+/** A primitive of a dummy agent. */
+export function primitive(id: string, inside = ""): string {
+  return `<primitive id="${id}" ${DUMMY}>${inside}</primitive>`;
+}
+
+/** A bundle of two replicas with `in` inside. */
+export const BUNDLE = `<bundle id="b"><podman image="i" replicas="2"/><network control-port="3121"/>${primitive("in")}</bundle>`;
 
 type EntryDetail = { readonly intervalMs?: number; readonly rc?: number; readonly digest?: string; readonly status?: number };
 
@@ -25,6 +36,12 @@ export function entry(id: string, task: string, attributes: EntryDetail = {}): s
 /** What a node knows of a resource. */
 export function history(id: string, entries: string, agent = DUMMY): string {
   return `<lrm_resource id="${id}" ${agent}>${entries}</lrm_resource>`;
+}
+
+/** A replica of `BUNDLE` that runs: watched, so that no digest of its parameters is compared. */
+export function replica(number: number): string {
+  const watched = (id: string, agent: string): string => history(id, entry(id, "monitor", { intervalMs: 10_000 }), agent);
+  return watched(`b-podman-${number}`, PODMAN) + watched(`b-${number}`, REMOTE);
 }
 
 /** Transient attributes of a node. */

@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DUMMY, EMPTY, entry, graphOf, history, keys, PODMAN, primitive, REMOTE, STATEFUL } from "./small-cluster.ts";
+
+/** Rules about which actions there are that small clusters showed crm_simulate to follow. */
+
+test("what failed in the Promoted role and stays on its node as Unpromoted has its Promoted monitor cancelled (actions.md A3, R5)", () => {
+  const monitors = `<operations><op id="o1" name="monitor" interval="11s" role="Promoted"/><op id="o2" name="monitor" interval="10s" role="Unpromoted"/></operations>`;
+  const digest = 'op-digest="4811cef7f7f94e3a35a70be7916cb2fd"';
+  const good = entry("p", "monitor", { intervalMs: 11_000, rc: 8, digest });
+  const bad = entry("p", "monitor", { intervalMs: 10_000, rc: 1, digest })
+    .replaceAll("5:3:1:", "5:3:0:")
+    .replace("p_monitor_10000", "p_last_failure_0");
+  const made = keys(
+    graphOf({
+      resources: `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes>
+        <primitive id="p" ${STATEFUL}>${monitors}</primitive></clone>`,
+      nodes: [{ name: "n1", histories: history("p", good + bad, STATEFUL) }],
+    }),
+  );
+  for (const key of ["p_demote_0 n1", "p_stop_0 n1", "p_start_0 n1", "p_monitor_11000 n1"]) assert.ok(made.includes(key), key);
+});
+
+test("what is demoted on its node does not ask for unfencing; it restarts if others do (actions.md O17, A3)", () => {
+  const device = `<primitive id="dev" class="stonith" type="fence_xvm"><meta_attributes id="d"><nvpair id="d1" name="provides" value="unfencing"/>
+    </meta_attributes></primitive>`;
+  const clone = `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/></meta_attributes>
+    <primitive id="p" ${STATEFUL}/></clone>`;
+  const made = (task: string, others: string, attributes: Readonly<Record<string, string>> = {}): readonly string[] =>
+    keys(
+      graphOf({
+        fencing: true,
+        resources: device + clone + others,
+        constraints: '<rsc_location id="l" rsc="dev" node="n1" score="-INFINITY"/>',
+        nodes: [
+          {
+            name: "n1",
+            attributes,
+            histories:
+              history("p", entry("p", task), STATEFUL) +
+              history("dev", entry("dev", "monitor", { rc: 7 }), 'class="stonith" type="fence_xvm"'),
+          },
+        ],
+      }),
+    ).filter((key) => /stonith|p_/.test(key));
+  assert.deepEqual(
+    made("promote", "").filter((key) => !key.startsWith("p_")),
+    [],
+  );
+  assert.ok(made("promote", "").includes("p_demote_0 n1"));
+  assert.ok(!made("promote", "").includes("p_start_0 n1"));
+  assert.ok(made("start", "").includes("stonith-n1-on n1"));
+  assert.ok(made("promote", primitive("other")).includes("p_start_0 n1"));
+});
+
+test("what an unmanaged or failed instance left behind under another agent, another instance deletes (actions.md A10)", () => {
+  const former = entry("p", "stop", { digest: `op-digest="${EMPTY}"` });
+  const failed = entry("p", "monitor", { intervalMs: 10_000, rc: 1 })
+    .replaceAll("5:3:1:", "5:3:0:")
+    .replace("p_monitor_10000", "p_last_failure_0");
+  const made = keys(
+    graphOf({
+      resources: `<clone id="c">${primitive("p")}</clone>`,
+      constraints: '<rsc_location id="l" rsc="c" node="n1" score="-INFINITY"/>',
+      nodes: [
+        { name: "n1", histories: history("p", former, DUMMY.replace("Dummy", "Former")) },
+        { name: "n2", histories: history("p", entry("p", "start") + failed) },
+        { name: "n3", histories: history("p", entry("p", "start")) },
+      ],
+    }),
+  );
+  assert.equal(made.filter((key) => /^p(:\d)?_delete_0 n1$/.test(key)).length, 1);
+});
+
+test("another agent's history is deleted by each instance that is known under its name (actions.md A10)", () => {
+  const former = history("p", entry("p", "start"), DUMMY.replace("Dummy", "Former"));
+  const made = keys(
+    graphOf({
+      resources: `<clone id="c">${primitive("p")}</clone>`,
+      nodes: [{ name: "n1", histories: former }, { name: "n2", histories: history("p", entry("p", "start")) }, { name: "n3" }],
+    }),
+  );
+  // The third instance has never been anywhere.
+  assert.deepEqual(
+    made.filter((key) => key.includes("_delete_0")).map((key) => key.replace(/^p:\d/, "p")),
+    ["p_delete_0 n1", "p_delete_0 n1"],
+  );
+});
+
+test("what is half handed over stops on both nodes, also if only what is unexpected is to stop (actions.md A3)", () => {
+  const moved = entry("p", "migrate_to").replace("/>", ' migrate_source="n1" migrate_target="n2"/>');
+  const made = keys(
+    graphOf({
+      resources: `<primitive id="p" ${DUMMY}><meta_attributes id="m"><nvpair id="m1" name="multiple-active" value="stop_unexpected"/></meta_attributes></primitive>`,
+      constraints: '<rsc_location id="l" rsc="p" node="n1" score="INFINITY"/>',
+      nodes: [
+        { name: "n1", histories: history("p", moved) },
+        { name: "n2", histories: history("p", entry("p", "monitor", { rc: 7 })) },
+      ],
+    }),
+  );
+  assert.deepEqual([...made].sort(), ["p_start_0 n1", "p_stop_0 n1", "p_stop_0 n2"]);
+});
+
+test("what another agent started does not migrate, what has other parameters does (actions.md A10, M4)", () => {
+  const migrates = (agent: string, digest: string): boolean =>
+    keys(
+      graphOf({
+        resources: primitive("a", `<meta_attributes id="m"><nvpair id="m1" name="allow-migrate" value="true"/></meta_attributes>`),
+        constraints: `<rsc_location id="l" rsc="a" node="n2" score="INFINITY"/>`,
+        nodes: [{ name: "n1", histories: history("a", entry("a", "start", { digest }), agent) }, { name: "n2" }],
+      }),
+    ).includes("a_migrate_to_0 n1");
+  assert.equal(migrates(DUMMY, 'op-digest="0"'), true);
+  assert.equal(migrates(STATEFUL, 'op-digest="0"'), false);
+});
+
+test("a monitor known to run is repeated behind a new connection without the result that was expected of it (actions.md R2)", () => {
+  const monitors = '<operations><op id="o1" name="monitor" interval="11s" role="Promoted"/></operations>';
+  const graph = graphOf({
+    resources: `<primitive id="far" ${REMOTE}><meta_attributes id="f"><nvpair id="f1" name="multiple-active" value="stop_start"/></meta_attributes></primitive>
+      <clone id="c"><meta_attributes id="m"><nvpair id="m1" name="promotable" value="true"/><nvpair id="m2" name="clone-max" value="1"/></meta_attributes>
+      <primitive id="p" ${STATEFUL}>${monitors}</primitive></clone>`,
+    constraints: '<rsc_location id="l" rsc="c" node="far" score="-INFINITY"/>',
+    nodes: [
+      { name: "n1", histories: history("far", entry("far", "start"), REMOTE) },
+      { name: "n2", histories: history("far", entry("far", "start"), REMOTE) },
+      {
+        name: "far",
+        remote: true,
+        histories: history("p", entry("p", "promote") + entry("p", "monitor", { intervalMs: 11_000, rc: 8 }), STATEFUL),
+      },
+    ],
+  });
+  const repeated = graph.actions.find(({ key }) => key === "p_monitor_11000");
+  assert.ok(repeated?.kind === "resource");
+  assert.equal(repeated.node, "far");
+  assert.equal(repeated.targetRc, 0);
+});
+
+test("of an instance beyond clone-max the monitors are cancelled too, of what finds no place they go with the stop (actions.md A8)", () => {
+  const made = (active: readonly string[], fencing: boolean, banned: readonly string[]): readonly string[] =>
+    keys(
+      graphOf({
+        // Fencing without a device: nothing is managed but what nobody tried to place.
+        fencing,
+        resources: `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="clone-max" value="2"/></meta_attributes>${primitive("a")}</clone>`,
+        constraints: banned.map((node) => `<rsc_location id="l-${node}" rsc="c" score="-INFINITY" node="${node}"/>`).join(""),
+        nodes: ["n1", "n2", "n3"].map((name) => ({
+          name,
+          histories: history("a", active.includes(name) ? entry("a", "monitor", { intervalMs: 10_000 }) : entry("a", "monitor", { rc: 7 })),
+        })),
+      }),
+    ).filter((key) => key.endsWith("n2"));
+  assert.deepEqual(made(["n2"], false, ["n1", "n2", "n3"]), ["a_stop_0 n2"]);
+  assert.deepEqual([...made(["n1", "n2", "n3"], true, ["n1", "n2"])].sort(), ["a_monitor_10000 n2", "a_stop_0 n2"]);
+});
+
+test("a pointless shutdown lock is removed from the history of what is managed only (actions.md A24, G2)", () => {
+  const made = (managed: boolean): readonly string[] =>
+    keys(
+      graphOf({
+        locks: true,
+        resources: primitive("a", `<meta_attributes id="m"><nvpair id="m1" name="is-managed" value="${managed}"/></meta_attributes>`),
+        nodes: [
+          { name: "n1", histories: history("a", entry("a", "start")) },
+          { name: "n2", lost: true, join: "down", histories: history("a", "", `${DUMMY} shutdown-lock="1699998000"`) },
+        ],
+      }),
+    );
+  assert.deepEqual(made(true), ["a_lrm_delete_0 n2"]);
+  assert.deepEqual(made(false), []);
+});
+
+test("a guest is not unfenced while nobody can say that its host is gone (actions.md A21)", () => {
+  const unfenced = (quorate: boolean): boolean =>
+    keys(
+      graphOf({
+        fencing: true,
+        quorate,
+        resources: `<primitive id="dev" class="stonith" type="fence_xvm"><meta_attributes id="d"><nvpair id="d1" name="provides" value="unfencing"/>
+          </meta_attributes></primitive><bundle id="b"><podman image="i" replicas="1"/><network ip-range-start="192.168.122.131"/>
+          ${primitive("a")}</bundle>`,
+        nodes: [
+          { name: "n1" },
+          { name: "n2", lost: true, gone: true, histories: history("b-podman-0", entry("b-podman-0", "start"), PODMAN) },
+        ],
+        guests: { "b-0": "" },
+      }),
+    ).includes("stonith-b-0-on b-0");
+  assert.equal(unfenced(true), true);
+  assert.equal(unfenced(false), false);
+});
+
+test("recurring operations of a bundle's connection are compared with their definition, too (actions.md A11)", () => {
+  const remote = DUMMY.replace("Dummy", "remote");
+  const repeated = (digest: string): boolean =>
+    keys(
+      graphOf({
+        // Without devices all is unmanaged, so that nothing else asks for the monitor.
+        fencing: true,
+        resources: `<bundle id="b"><docker image="i" replicas="1"/><network control-port="3121"/>${primitive("p")}</bundle>`,
+        nodes: [
+          {
+            name: "node1",
+            histories:
+              history("b-0", entry("b-0", "monitor", { intervalMs: 30_000, digest: `op-digest="${digest}"` }), remote) +
+              history("b-docker-0", entry("b-docker-0", "start"), 'class="ocf" provider="heartbeat" type="docker"'),
+          },
+        ],
+      }),
+    ).includes("b-0_monitor_30000 node1");
+  assert.equal(repeated("6f3c7e233bacb8420fef5f9581190d00"), false);
+  assert.equal(repeated(EMPTY), true);
+});

@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BUNDLE, DUMMY, entry, graphOf, history, keys, primitive, replica } from "./small-cluster.ts";
+
+/** Rules about what waits for what, and what it holds up, that small clusters showed crm_simulate to follow. */
+
+test("a connection that migrates waits for every stop of what stops behind it, on whatever node (actions.md M5)", () => {
+  const running = history("a", entry("a", "start"));
+  const graph = graphOf({
+    resources: `<primitive id="far" class="ocf" provider="pacemaker" type="remote"/>${primitive("a")}`,
+    constraints: '<rsc_location id="l" rsc="far" node="n2" score="INFINITY"/><rsc_location id="l2" rsc="a" node="n3" score="INFINITY"/>',
+    nodes: [
+      { name: "n1", histories: history("far", entry("far", "start"), DUMMY.replace("Dummy", "remote")) + running },
+      { name: "n2" },
+      { name: "n3" },
+      { name: "far", remote: true, histories: running },
+    ],
+  });
+  const leave = graph.actions.find(({ key }) => key === "far_migrate_to_0");
+  assert.ok(leave !== undefined);
+  const stops = graph.actions.filter(({ key }) => key === "a_stop_0");
+  assert.deepEqual(stops.map(({ node }) => node).sort(), ["far", "n1"]);
+  for (const stop of stops) assert.ok(leave.inputs.includes(stop.id), stop.node ?? "");
+});
+
+test("an instance that goes nowhere waits with its stop for probes if its start is counted for clone-min (actions.md O5.3, U3)", () => {
+  const stopWaits = (minimum: number): boolean => {
+    const graph = graphOf({
+      resources: `${primitive("a")}<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="clone-min" value="${minimum}"/></meta_attributes>
+        ${primitive("p")}</clone>${primitive("after")}`,
+      constraints: `<rsc_location id="l" rsc="c" node="n1" score="-INFINITY"/><rsc_order id="o1" first="a" then="c"/>
+        <rsc_order id="o2" first="c" then="after"/>`,
+      nodes: [{ name: "n1", histories: history("p", entry("p", "start")) }, { name: "n2" }],
+    });
+    const stop = graph.actions.find(({ key }) => key === "p_stop_0");
+    assert.equal(stop?.node, "n1");
+    return graph.actions.some(({ id, key }) => key === "a_monitor_0" && stop.inputs.includes(id));
+  };
+  assert.equal(stopWaits(0), false);
+  assert.equal(stopWaits(1), true);
+});
+
+test("a blocked start of a cloned group does not shield its members from what else concerns the clone (actions.md U9, F9)", () => {
+  const stopped = (group: boolean): boolean => {
+    const member = primitive("a");
+    const graph = graphOf({
+      resources: `${primitive("off", `<meta_attributes id="m"><nvpair id="m1" name="target-role" value="Stopped"/></meta_attributes>`)}
+        ${primitive("new")}<clone id="c">${group ? `<group id="g">${member}</group>` : member}</clone>`,
+      // The first alone leaves the running instance in peace; the second restarts it, and it may not come up again.
+      constraints: `<rsc_order id="c1" first="off" then="c" symmetrical="false"/><rsc_order id="c2" first="new" then="c"/>`,
+      nodes: [{ name: "n1", histories: history("a", entry("a", "start")) }],
+    });
+    return keys(graph).includes("a_stop_0 n1") && !keys(graph).includes("a_start_0 n1");
+  };
+  assert.ok(stopped(false));
+  assert.ok(stopped(true));
+});
+
+test("what follows a bundle restarts when a replica starts on any node, after a clone only with the instance beside it (actions.md U8)", () => {
+  const restarts = (first: string, resource: string, n1: string): boolean => {
+    const graph = graphOf({
+      resources: `${primitive("x")}${resource}`,
+      constraints: `<rsc_order id="c1" first="${first}" then="x"/>`,
+      nodes: [{ name: "n1", histories: history("x", entry("x", "start")) + n1 }, { name: "n2" }],
+    });
+    assert.ok(keys(graph).some((key) => key.includes("_start_0 n2")));
+    return keys(graph).includes("x_stop_0 n1");
+  };
+  assert.equal(restarts("b", BUNDLE, replica(0)), true);
+  assert.equal(restarts("c", `<clone id="c">${primitive("a")}</clone>`, history("a", entry("a", "start"))), false);
+});
+
+test("a bundle begins to start for what starts inside, not for what cannot because its container stops (actions.md O14)", () => {
+  const begins = (constraints: string, digest?: string): readonly boolean[] => {
+    const made = keys(
+      graphOf({
+        resources: BUNDLE,
+        constraints,
+        nodes: [
+          { name: "n1", histories: replica(0) },
+          { name: "n2", histories: replica(1) },
+        ],
+        guests: {
+          "b-0": history("in", entry("in", "start")),
+          "b-1": history("in", entry("in", "start", digest === undefined ? {} : { digest })),
+        },
+      }),
+    );
+    return ["b-clone_start_0 -", "b_start_0 -"].map((point) => made.includes(point));
+  };
+  assert.deepEqual(begins("", 'op-digest="0"'), [true, true]);
+  assert.deepEqual(begins(`<rsc_location id="l" rsc="b" node="n2" score="-INFINITY"/>`), [true, false]);
+});
+
+test("behind a container that goes nowhere nothing waits for the probes of what the bundle follows (actions.md O5.3)", () => {
+  const stopWaits = (banned: boolean): boolean => {
+    const graph = graphOf({
+      resources: `${primitive("first")}${BUNDLE}`,
+      constraints: `<rsc_order id="o" first="first" then="b"/>${banned ? '<rsc_location id="l" rsc="b" node="n1" score="-INFINITY"/>' : ""}`,
+      nodes: [{ name: "n1", histories: replica(0) }],
+      guests: { "b-0": history("in", entry("in", "start")) },
+    });
+    const probe = graph.actions.find(({ key }) => key === "first_monitor_0");
+    const stop = graph.actions.find(({ key }) => key === "b-0_stop_0");
+    assert.ok(probe !== undefined && stop !== undefined);
+    return stop.inputs.includes(probe.id);
+  };
+  assert.equal(stopWaits(true), false);
+  assert.equal(stopWaits(false), true);
+});
+
+test("a cloned group of which some member can start holds up nothing beside it (actions.md F12)", () => {
+  const stopped = (id: string, off: boolean): string =>
+    primitive(id, off ? `<meta_attributes id="m-${id}"><nvpair id="m1-${id}" name="target-role" value="Stopped"/></meta_attributes>` : "");
+  const startsBeside = (first: boolean, last: boolean): boolean =>
+    keys(
+      graphOf({
+        resources: `<clone id="c"><group id="g">${stopped("a", !first)}${stopped("b", !last)}</group></clone>${primitive("beside")}`,
+        constraints: `<rsc_colocation id="k" rsc="beside" with-rsc="c" score="INFINITY"/>`,
+        nodes: [{ name: "n1" }],
+      }),
+    ).includes("beside_start_0 n1");
+  assert.equal(startsBeside(true, true), true);
+  assert.equal(startsBeside(true, false), true);
+  assert.equal(startsBeside(false, true), false);
+});
+
+test("a clone of which an instance moves keeps what follows it from migrating, on whatever node that is (actions.md M4, F5)", () => {
+  const migrates = (leaves: boolean): boolean => {
+    const graph = graphOf({
+      resources: `<clone id="c"><meta_attributes id="m"><nvpair id="m1" name="clone-max" value="1"/></meta_attributes>${primitive("a")}</clone>
+        ${primitive("x", `<meta_attributes id="mx"><nvpair id="mx1" name="allow-migrate" value="true"/></meta_attributes>`)}`,
+      constraints: `<rsc_order id="o" first="c" then="x"/><rsc_location id="l" rsc="x" node="n3" score="INFINITY"/>`,
+      nodes: [
+        { name: "n1", leaves, histories: history("a", entry("a", "start")) },
+        { name: "n2", histories: history("x", entry("x", "start")) },
+        { name: "n3" },
+      ],
+    });
+    return keys(graph).includes("x_migrate_to_0 n2");
+  };
+  assert.equal(migrates(false), true);
+  assert.equal(migrates(true), false);
+});
+
+test("what leaves a node that is to be unfenced stops and does not migrate, whoever asks for the unfencing (actions.md O17, M4)", () => {
+  const device = `<primitive id="dev" class="stonith" type="fence_xvm"><meta_attributes id="d"><nvpair id="d1" name="provides" value="unfencing"/>
+    </meta_attributes></primitive>`;
+  const mover = primitive("a", '<meta_attributes id="m"><nvpair id="m1" name="allow-migrate" value="true"/></meta_attributes>');
+  const made = (resources: string, on2: string): readonly string[] =>
+    keys(
+      graphOf({
+        fencing: true,
+        resources: device + resources,
+        constraints: '<rsc_location id="l" rsc="a" node="n1" score="50"/>',
+        nodes: [{ name: "n1" }, { name: "n2", histories: history("a", entry("a", "start")) + on2 }].map((node) => ({
+          ...node,
+          histories: `${node.histories ?? ""}${history("dev", entry("dev", "monitor", { rc: 7 }), 'class="stonith" type="fence_xvm"')}`,
+        })),
+      }),
+    );
+  assert.ok(made(mover, "").includes("a_migrate_to_0 n2"));
+  const other = history("b", entry("b", "start"));
+  for (const resources of [mover + primitive("b"), primitive("b") + mover]) {
+    const keysMade = made(resources, other);
+    assert.ok(keysMade.includes("stonith-n2-on n2"));
+    assert.ok(keysMade.includes("a_start_0 n1"));
+    assert.ok(!keysMade.includes("a_migrate_to_0 n2"));
+  }
+});
