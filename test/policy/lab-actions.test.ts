@@ -213,3 +213,16 @@ test("recurring operations of a bundle's connection are compared with their defi
   assert.equal(repeated("6f3c7e233bacb8420fef5f9581190d00"), false);
   assert.equal(repeated(EMPTY), true);
 });
+
+test("what is unmanaged and active twice is not watched for being stopped where it is active (actions.md R6)", () => {
+  const watched = (...active: readonly string[]): (string | null)[] => {
+    const graph = graphOf({
+      resources: `<primitive id="a" ${DUMMY}><meta_attributes id="m"><nvpair id="m1" name="is-managed" value="false"/></meta_attributes>
+        <operations><op id="p" name="monitor" interval="45s" role="Stopped"/></operations></primitive>`,
+      nodes: ["n1", "n2", "n3"].map((name) => ({ name, histories: active.includes(name) ? history("a", entry("a", "start")) : "" })),
+    });
+    return graph.actions.filter(({ key }) => key === "a_monitor_45000").map(({ node }) => node);
+  };
+  assert.deepEqual(watched("n1").sort(), ["n2", "n3"]);
+  assert.deepEqual(watched("n1", "n2"), ["n3"]);
+});

@@ -168,3 +168,34 @@ test("what leaves a node that is to be unfenced stops and does not migrate, whoe
     assert.ok(!keysMade.includes("a_migrate_to_0 n2"));
   }
 });
+
+test("what a guest is launched by does not wait for a probe on that guest before it restarts (actions.md O5.2)", () => {
+  const graph = graphOf({
+    resources: `<primitive id="v" ${DUMMY}><meta_attributes id="m"><nvpair id="m1" name="remote-node" value="guest"/></meta_attributes></primitive>
+      ${primitive("a")}`,
+    constraints: '<rsc_order id="o" first="v" then="a"/>',
+    nodes: ["n1", "n2"].map((name) => ({ name, histories: history("v", entry("v", "start")) })),
+    guests: { guest: "" },
+  });
+  const probedBefore = (key: string): (string | null)[] => {
+    const inputs = graph.actions.filter((action) => action.key === key).flatMap((action) => action.inputs);
+    return graph.actions.filter(({ id, key: own }) => own === "a_monitor_0" && inputs.includes(id)).map(({ node }) => node);
+  };
+  assert.deepEqual([...new Set(probedBefore("v_stop_0"))].sort(), ["n1", "n2"]);
+  assert.deepEqual(probedBefore("a_start_0").sort(), ["guest", "n1", "n2"]);
+});
+
+test("what goes nowhere waits with its stop for probes of what it follows if its start is in flight (actions.md A9, O5.3)", () => {
+  const waits = (pending: boolean): boolean => {
+    const graph = graphOf({
+      resources: `${primitive("a")}<primitive id="b" ${DUMMY}><meta_attributes id="m"><nvpair id="m1" name="target-role" value="Stopped"/></meta_attributes></primitive>`,
+      constraints: '<rsc_order id="o" first="a" then="b"/>',
+      nodes: [{ name: "n1" }, { name: "n2", histories: history("b", entry("b", "start", pending ? { rc: 193, status: -1 } : {})) }],
+    });
+    const stop = graph.actions.find(({ key, node }) => key === "b_stop_0" && node === "n2");
+    assert.ok(stop !== undefined);
+    return graph.actions.some(({ id, key }) => key === "a_monitor_0" && stop.inputs.includes(id));
+  };
+  assert.equal(waits(true), true);
+  assert.equal(waits(false), false);
+});

@@ -18,7 +18,8 @@ export function leaned(cib: Element, draw: Draw): Element {
     withoutHandoversAmidGuests,
     withoutToldChains,
   ];
-  return withFencedRemotes(withoutRoomTies(steps.reduce((made, step) => (draw.chance(KEPT_PERCENT) ? made : step(made)), cib)));
+  const leaner = steps.reduce((made, step) => (draw.chance(KEPT_PERCENT) ? made : step(made)), cib);
+  return withFencedRemotes(withoutRoomTies(withoutLostNotices(leaner)));
 }
 
 /** More than there are nodes, so that their numbers tell them apart and decide nothing else. */
@@ -132,5 +133,25 @@ function withoutToldChains(cib: Element): Element {
   );
   return edited(cib, (found) =>
     found.name === "clone" && last.has(id(found)) ? edited(found, (pair) => (attributeOf(pair, "name") === "notify" ? null : pair)) : found,
+  );
+}
+
+/**
+ * What a clone with changed parameters follows, and is defined before it, 2.1.5 stops without waiting for it if the clone is to
+ * be notified: then it is not.
+ */
+function withoutLostNotices(cib: Element): Element {
+  const changed = new Set(
+    all(cib, "lrm_resource")
+      .filter((history) => all(history, "lrm_rsc_op").some((entry) => attributeOf(entry, "op-force-restart") !== undefined))
+      .map((history) => id(history).replace(/:\d+$/, "")),
+  );
+  const follows = new Set(
+    all(cib, "rsc_order").flatMap((order) => [attributeOf(order, "then") ?? "", ...all(order, "resource_ref").slice(1).map(id)]),
+  );
+  return edited(cib, (found) =>
+    found.name === "clone" && follows.has(id(found)) && all(found, "primitive").some((member) => changed.has(id(member)))
+      ? edited(found, (pair) => (attributeOf(pair, "name") === "notify" ? null : pair))
+      : found,
   );
 }

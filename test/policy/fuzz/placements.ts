@@ -49,15 +49,14 @@ export const PLACEMENTS: readonly PlacementException[] = [
   },
   {
     reason:
-      "2.1.5 hands a clone's positive dependents and finite primaries to instances only if there are fewer of them than nodes (assignment.md 8.18)",
+      "2.1.5 hands positive dependents and finite primaries of a clone or bundle to instances only if there are fewer of them than nodes (assignment.md 8.18)",
     explains: ({ scores, resources }, model) =>
-      scores === "allocation" &&
+      scores !== "promotion" &&
       resources.some((resource) => {
-        const clone = cloneOf(resource);
-        if (clone === null || clone.cloneMax < availableNodes(model, clone)) return false;
-        return model.colocations.some(
-          (one) => one.score > 0 && (one.primary === clone || (one.dependent === clone && one.score < INFINITY)),
-        );
+        const top = outermostOf(resource);
+        const instances = top.bundle?.replicas.length ?? (top.kind === "clone" ? top.cloneMax : 0);
+        if (instances < Math.max(1, availableNodes(model, top))) return false;
+        return model.colocations.some((one) => one.score > 0 && (one.primary === top || (one.dependent === top && one.score < INFINITY)));
       }),
   },
   {
@@ -122,8 +121,8 @@ function attemptsAt(model: Model, resource: Resource): number {
   return model.reports.filter((report) => report.label === "primitive" && report.resource === first).length;
 }
 
-function availableNodes(model: Model, clone: Resource): number {
-  return model.nodes.filter((node) => node.available && clone.table.has(node.index)).length;
+function availableNodes(model: Model, top: Resource): number {
+  return model.nodes.filter((node) => node.available && top.table.has(node.index)).length;
 }
 
 function usableNodes(model: Model, resource: Resource): number {

@@ -8,7 +8,7 @@ import { all, edited, id } from "./tree.ts";
  * `draw` of its own: everything else in the CIB stays as it is.
  */
 export function tamed(cib: Element, draw: Draw): Element {
-  return withoutCloneMigration(withoutHoles(withoutLeftBehind(withoutBlocked(cib, draw), draw), draw), draw);
+  return withoutCloneMigration(withoutHoles(withoutLeftBehind(withoutBlocked(cib, draw), draw), draw));
 }
 
 /** Blocked and unmanaged resources amid orders and groups: each kind is kept in this share of its draws. */
@@ -82,13 +82,12 @@ function withoutHoles(cib: Element, draw: Draw): Element {
 }
 
 /**
- * Clones seldom migrate. Promotable instances, or what moves to a connection that comes up meanwhile, 2.1.5 counts as not
- * starting or shows as failed when they have arrived.
+ * Promotable instances do not migrate, nor clones amid connections: what moves to one that comes up meanwhile, 2.1.5 counts as
+ * not starting or shows as failed when it has arrived.
  */
-function withoutCloneMigration(cib: Element, draw: Draw): Element {
+function withoutCloneMigration(cib: Element): Element {
   const connects = (found: Element): boolean =>
     found.name === "nvpair" ? attributeOf(found, "name") === "remote-node" : attributeOf(found, "type") === "remote";
-  if (draw.chance(10)) return cib;
   const connected = all(cib, "primitive", "nvpair").some(connects);
   const isPair = (found: Element, name: string): boolean => found.name === "nvpair" && attributeOf(found, "name") === name;
   return edited(cib, (found) => {

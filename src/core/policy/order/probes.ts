@@ -91,6 +91,7 @@ function orderLikeStop(planner: Planner, relation: Relation): void {
     for (const probe of probes) {
       if (action.detail.kind === "fence" && action.node === probe.node) continue;
       if (action.task === "do_shutdown" && action.node !== probe.node) continue;
+      if (isBehind(probe, action)) continue;
       if ((effects & EFFECT.sameNode) !== 0 && action.node !== null && action.node !== probe.node) continue;
       probe.precede(action, effects);
     }
@@ -115,9 +116,14 @@ function orderBeforeRestarts(planner: Planner, resource: Resource, probes: reado
     const down = action.task === "start" ? "stop_0" : "demote_0";
     for (const takedown of planner.actionsOf(other, down)) {
       if (takedown.pseudo) continue;
-      for (const probe of probes) probe.precede(takedown, seq);
+      for (const probe of probes) if (!isBehind(probe, takedown)) probe.precede(takedown, seq);
     }
   }
+}
+
+/** On the guest node of what is taken down: made once that is back. */
+function isBehind(probe: Action, takedown: Action): boolean {
+  return takedown.resource !== null && probe.node?.launcher === takedown.resource;
 }
 
 /** The containers of a bundle's other replicas, if only one may be on a host. */

@@ -30,6 +30,8 @@ export function planPrimitive(planner: Planner, resource: Resource): void {
   const course = courseOf(resource);
   planBounce(planner, course);
   planLadder(planner, course);
+  // A start in flight counts as one, for what orderings make of it, also where the resource goes nowhere (seen with crm_simulate).
+  if (resource.startPending && resource.node === null) planner.request({ resource, task: "start", node: null, optional: true });
   if (mayMigrate(planner, course)) planMigration(planner, course);
   planRecurring(planner, resource);
 }

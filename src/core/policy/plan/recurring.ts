@@ -124,7 +124,7 @@ function planStoppedOn(planner: Planner, resource: Resource, operation: Operatio
   }
   for (const stop of planner.actionsOf(resource, "stop_0")) {
     if (stop.node !== node) continue;
-    if (stop.blocked && resource.managed) action.runnable = false;
+    if (stop.blocked) action.runnable = false;
     if (resource.managed) planner.addRelation(stop, action, EFFECT.push | EFFECT.gate);
     else if (stop.needed) action.optional = true;
   }
