@@ -226,3 +226,107 @@ test("what is unmanaged and active twice is not watched for being stopped where 
   assert.deepEqual(watched("n1").sort(), ["n2", "n3"]);
   assert.deepEqual(watched("n1", "n2"), ["n3"]);
 });
+
+function meta(id: string, values: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(values).map(([name, value]) => `<nvpair id="${id}-${name}" name="${name}" value="${value}"/>`);
+  return `<meta_attributes id="${id}-m">${pairs.join("")}</meta_attributes>`;
+}
+
+type Graph = ReturnType<typeof graphOf>;
+
+/** Whether one action waits for another, directly. */
+function waits(graph: Graph, then: string, first: string): boolean {
+  const find = (name: string): Graph["actions"][number] | undefined =>
+    graph.actions.find((action) => `${action.key} ${action.node ?? "-"}` === name);
+  const before = find(first);
+  assert.ok(before !== undefined && find(then) !== undefined, keys(graph).join("\n"));
+  return find(then)?.inputs.includes(before.id) === true;
+}
+
+const MONITOR = '<operations><op id="o1" name="monitor" interval="60s" timeout="20s"/></operations>';
+/** The digest of a recurring operation with that timeout and no parameters. */
+const TIMED = "4811cef7f7f94e3a35a70be7916cb2fd";
+
+test("where only the surplus of what is unmanaged should stop, its monitor begins anew (actions.md A3, A7)", () => {
+  const monitored = (multipleActive: string, managed: boolean): boolean =>
+    keys(
+      graphOf({
+        resources: primitive("a", meta("a", { "multiple-active": multipleActive, "is-managed": `${managed}` }) + MONITOR),
+        nodes: ["n1", "n2"].map((name) => ({
+          name,
+          histories: history(
+            "a",
+            entry("a", "start") + (name === "n1" ? entry("a", "monitor", { intervalMs: 60_000, digest: `op-digest="${TIMED}"` }) : ""),
+          ),
+        })),
+      }),
+    ).includes("a_monitor_60000 n1");
+  assert.equal(monitored("stop_unexpected", false), true);
+  assert.equal(monitored("stop_start", false), false);
+  assert.equal(monitored("stop_unexpected", true), true);
+});
+
+test("what another agent runs is to start again wherever it may, so probes come before its stop (actions.md A10, O5.3)", () => {
+  const probed = (agent: string): boolean =>
+    waits(
+      graphOf({
+        resources: `<clone id="c">${meta("c", { "target-role": "Stopped" })}<group id="g">${primitive("p")}${primitive("q")}</group></clone>`,
+        nodes: [
+          { name: "n1", histories: history("q", entry("q", "start"), DUMMY.replace("Dummy", agent)) },
+          { name: "n2", histories: history("p", entry("p", "start")) },
+        ],
+      }),
+      "q_stop_0 n1",
+      "q_monitor_0 n2",
+    );
+  assert.equal(probed("Dummy"), false);
+  assert.equal(probed("Former"), true);
+});
+
+test("nothing is done on a guest whose host is down and could not be fenced (actions.md A6.4)", () => {
+  const cancelled = (device: string): boolean =>
+    keys(
+      graphOf({
+        fencing: true,
+        resources: `${device}${primitive("vm", meta("vm", { "remote-node": "g", "is-managed": "false" }))}${primitive("a", meta("a", { "is-managed": "false" }))}`,
+        nodes: [
+          {
+            name: "n1",
+            lost: true,
+            join: "down",
+            gone: true,
+            histories:
+              history("vm", entry("vm", "start")) + history("g", entry("g", "start"), 'class="ocf" provider="pacemaker" type="remote"'),
+          },
+          { name: "n2" },
+        ],
+        guests: { g: history("a", entry("a", "start") + entry("a", "monitor", { intervalMs: 10_000 })) },
+      }),
+    ).includes("a_monitor_10000 g");
+  assert.equal(cancelled('<primitive id="f" class="stonith" type="fence_xvm"/>'), true);
+  assert.equal(cancelled(""), false);
+});
+
+test("an instance that stops somewhere is not told of the stops where it stays (actions.md O7)", () => {
+  const told = keys(
+    graphOf({
+      resources: `<clone id="c">${meta("c", { "globally-unique": "true", notify: "true", "multiple-active": "stop_unexpected", "clone-max": "2" })}
+        ${primitive("p")}</clone>`,
+      nodes: [["p:0"], ["p:0"], ["p:1"]].map((ids, at) => ({
+        name: `n${at + 1}`,
+        histories: ids.map((id) => history(id, entry(id, "start"))).join(""),
+      })),
+    }),
+  ).filter((key) => key.startsWith("p:") && key.includes("_stop"));
+  const stops = told.filter((key) => key.startsWith("p:0_stop_0"));
+  assert.equal(stops.length, 1, told.join("\n"));
+  assert.deepEqual(told.filter((key) => key.includes("pre_notify")).sort(), [
+    "p:0_pre_notify_stop_0 n1",
+    "p:0_pre_notify_stop_0 n2",
+    "p:1_pre_notify_stop_0 n3",
+  ]);
+  assert.deepEqual(
+    told.filter((key) => key.includes("post_notify")),
+    ["p:1_post_notify_stop_0 n3"],
+  );
+});

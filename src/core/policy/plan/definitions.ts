@@ -76,10 +76,13 @@ function isOfOtherAgent(resource: Resource, { agentClass, provider, type }: Reso
   );
 }
 
-/** A10: what another agent left there goes, and what it runs there stops. */
+/** A10: what another agent left there goes, and what it runs there stops, to start wherever it may (seen with crm_simulate). */
 function replaceAgent(planner: Planner, resource: Resource, node: PolicyNode): void {
   if (!resource.failed && node.online && !node.unclean) planner.request({ resource, task: "delete", node, optional: false });
-  if (resource.activeNodes.includes(node)) planner.request({ resource, task: "stop", node, optional: false });
+  if (resource.activeNodes.includes(node)) {
+    planner.request({ resource, task: "stop", node, optional: false });
+    planner.request({ resource, task: "start", node: null, optional: false });
+  }
   requireForDevice(planner, resource, node, "Device definition changed");
 }
 

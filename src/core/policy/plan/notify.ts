@@ -191,8 +191,8 @@ function notifyInstances(planner: Planner, points: PhasePoints, picture: Picture
     for (const node of resource.activeNodes) {
       if (points.pre.runnable) notifyOne(planner, points, { type: "pre", around: points }, resource, node, phase);
       if (!points.post.runnable) continue;
-      const stop = planner.first(resource, "stop_0", node);
-      if (task === "stop" && stop !== null && stop.needed) continue;
+      // Also where it stays, having stopped elsewhere (`multiple-active=stop_unexpected`; seen with crm_simulate).
+      if (task === "stop" && planner.actionsOf(resource, "stop_0").some((stop) => stop.needed)) continue;
       notifyOne(planner, points, { type: "post", around: points }, resource, node, phase);
     }
   }

@@ -149,14 +149,12 @@ function planStart(planner: Planner, course: Course, optional: boolean, implied 
   const { resource, next } = course;
   if (next === null) return;
   const start = planner.request({ resource, task: "start", node: next, optional: true });
+  // Nobody carries this start out, so it is needed also of what is unmanaged: a recurring operation begins anew (seen with crm_simulate).
+  if (course.stopUnexpected) start.pseudo = true;
   if (start.runnable && !optional) planner.request({ resource, task: "start", node: next, optional: false });
   // A start that is there only in case it stops asks for nothing: when its node is unfenced for others, it restarts with them.
   if (!implied) orderAfterUnfencing(planner, start, EFFECT.push);
   if (resource.startPending) start.shown = true;
-  if (course.stopUnexpected) {
-    start.pseudo = true;
-    start.runnable = true;
-  }
 }
 
 function planPromote(planner: Planner, course: Course, optional: boolean): void {

@@ -31,7 +31,7 @@ export function checkRunnable(planner: Planner, action: Action): void {
     action.reason = null;
     const launcher = node.launcher;
     const host = launcher?.activeNodes[0];
-    action.runnable = !(node.isGuest && host?.unclean === true && !canFence(planner.model, host));
+    action.runnable = !(node.isGuest && host !== undefined && (host.unclean || !host.online) && !canFence(planner.model, host));
     return;
   }
   checkQuorum(planner, action);
