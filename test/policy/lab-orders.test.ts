@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BUNDLE, DUMMY, entry, graphOf, history, keys, primitive, replica } from "./small-cluster.ts";
+import { BUNDLE, DUMMY, entry, graphOf, history, keys, primitive, replica, STATEFUL } from "./small-cluster.ts";
 
 /** Rules about what waits for what, and what it holds up, that small clusters showed crm_simulate to follow. */
 
@@ -198,4 +198,27 @@ test("what goes nowhere waits with its stop for probes of what it follows if its
   };
   assert.equal(waits(true), true);
   assert.equal(waits(false), false);
+});
+
+test("an instance whose members are apart follows the partner on its best node (actions.md U10)", () => {
+  const starts = (node: string): readonly string[] => {
+    const nvpairs = (id: string, ...pairs: readonly string[]): string =>
+      `<meta_attributes id="m${id}">${pairs.map((pair, at) => `<nvpair id="m${id}${at}" name="${pair}" value="true"/>`).join("")}</meta_attributes>`;
+    const graph = graphOf({
+      // Nothing of `c` is ever promoted, so what follows its instance cannot start.
+      resources: `<clone id="c">${nvpairs("c", "promotable")}<primitive id="p" ${STATEFUL}/></clone>
+        ${primitive("v1", '<meta_attributes id="g1"><nvpair id="g11" name="remote-node" value="guest1"/></meta_attributes>')}
+        ${primitive("v2", '<meta_attributes id="g2"><nvpair id="g21" name="remote-node" value="guest2"/></meta_attributes>')}
+        <clone id="d">${nvpairs("d", "interleave", "globally-unique")}<group id="g">${primitive("a")}${primitive("b")}</group></clone>`,
+      constraints: `<rsc_location id="l" rsc="c" node="${node}" score="1000"/>${["n1", "n2", "guest1", "guest2"]
+        .filter((other) => other !== node)
+        .map((other) => `<rsc_location id="l-${other}" rsc="c" node="${other}" score="-INFINITY"/>`)
+        .join("")}<rsc_order id="o" first="c" then="d" first-action="promote" then-action="start" symmetrical="false"/>`,
+      nodes: [{ name: "n1", histories: history("a:0", entry("a:0", "monitor", { intervalMs: 10_000 })) }, { name: "n2" }],
+    });
+    return keys(graph).filter((key) => /^[ab]:\d_start/.test(key));
+  };
+  // The members of the second instance are on one guest node each.
+  assert.deepEqual(starts("n1"), ["a:2_start_0 guest2", "b:2_start_0 guest2", "a:3_start_0 n2", "b:3_start_0 n2"]);
+  assert.deepEqual(starts("n2"), ["b:0_start_0 n1", "a:2_start_0 guest2", "b:2_start_0 guest2"]);
 });

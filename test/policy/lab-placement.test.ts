@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { entry, graphOf, history, keys, primitive, STATEFUL } from "./small-cluster.ts";
+import { entry, graphOf, history, keys, primitive, REMOTE, STATEFUL } from "./small-cluster.ts";
 
 /** Rules about constraints, instances and where they are placed that small clusters showed crm_simulate to follow. */
 
@@ -188,4 +188,17 @@ test("sorted for utilization, each colocation of a chain counts with its own fac
   };
   assert.equal(placed(-50), "n2");
   assert.equal(placed(-150), "n3");
+});
+
+test("a shutdown lock holds a guest's connection on the node that leaves, a remote node's moves (status.md 24.3)", () => {
+  const connected = (id: string): readonly string[] =>
+    keys(
+      graphOf({
+        resources: `<primitive id="far" ${REMOTE}/>${primitive("v", '<meta_attributes id="m"><nvpair id="m1" name="remote-node" value="guest"/></meta_attributes>')}`,
+        nodes: [{ name: "n1", leaves: true, histories: history(id, entry(id, "start"), REMOTE) }, { name: "n2" }],
+        locks: true,
+      }),
+    ).filter((key) => key.startsWith(`${id}_`) && key.endsWith(" n2") && !key.includes("monitor"));
+  assert.deepEqual(connected("guest"), []);
+  assert.deepEqual(connected("far"), ["far_migrate_from_0 n2", "far_start_0 n2"]);
 });

@@ -19,7 +19,7 @@ export function leaned(cib: Element, draw: Draw): Element {
     withoutToldChains,
   ];
   const leaner = steps.reduce((made, step) => (draw.chance(KEPT_PERCENT) ? made : step(made)), cib);
-  return withFencedRemotes(withoutRoomTies(withoutLostNotices(leaner)));
+  return withFencedRemotes(withoutRoomTies(withoutLeftGuests(withoutLostNotices(leaner))));
 }
 
 /** More than there are nodes, so that their numbers tell them apart and decide nothing else. */
@@ -154,4 +154,20 @@ function withoutLostNotices(cib: Element): Element {
       ? edited(found, (pair) => (attributeOf(pair, "name") === "notify" ? null : pair))
       : found,
   );
+}
+
+/** A node that went down in good order has stopped its guests; with shutdown locks its history would be believed. */
+function withoutLeftGuests(cib: Element): Element {
+  if (!all(cib, "nvpair").some((pair) => attributeOf(pair, "name") === "shutdown-lock" && attributeOf(pair, "value") === "true"))
+    return cib;
+  const ofGuests = new Set(
+    all(cib, "primitive").flatMap((launcher) => {
+      const guest = all(launcher, "nvpair").find((pair) => attributeOf(pair, "name") === "remote-node");
+      return guest === undefined ? [] : [id(launcher), attributeOf(guest, "value") ?? ""];
+    }),
+  );
+  return edited(cib, (state) => {
+    if (state.name !== "node_state" || attributeOf(state, "crmd") !== "offline" || attributeOf(state, "expected") !== "down") return state;
+    return edited(state, (found) => (found.name === "lrm_resource" && ofGuests.has(id(found)) ? null : found));
+  });
 }

@@ -67,7 +67,8 @@ function applyLocks(model: Model): void {
   if (!model.options.shutdownLock) return;
   for (const top of model.resources) {
     if (top.kind === "clone" || top.kind === "bundle") continue;
-    for (const resource of primitivesOf(top)) if (!resource.isFenceDevice && !resource.isRemoteConnection) lock(model, resource);
+    for (const resource of primitivesOf(top))
+      if (!resource.isFenceDevice && (!resource.isRemoteConnection || resource.launcher !== null)) lock(model, resource);
   }
 }
 
