@@ -330,3 +330,20 @@ test("an instance that stops somewhere is not told of the stops where it stays (
     ["p:1_post_notify_stop_0 n3"],
   );
 });
+
+test("what is unmanaged loses its place for want of a partner beside it, and with it what is cancelled (assignment.md 8.22.3, actions.md A8)", () => {
+  const cancelled = (constraint: string): boolean => {
+    const meta = (id: string, name: string, value: string): string =>
+      `<meta_attributes id="${id}"><nvpair id="${id}1" name="${name}" value="${value}"/></meta_attributes>`;
+    const graph = graphOf({
+      resources: `<clone id="c">${meta("m", "target-role", "Stopped")}${primitive("p")}</clone>
+        <clone id="d">${meta("i", "interleave", "true")}${primitive("q", meta("u", "is-managed", "false"))}</clone>`,
+      constraints: constraint,
+      nodes: [{ name: "n1", histories: history("q", entry("q", "monitor", { intervalMs: 30_000 })) }],
+    });
+    assert.ok(!keys(graph).some((key) => key.startsWith("q_stop")));
+    return graph.actions.some(({ kind, key }) => kind === "resource" && key === "q_monitor_30000");
+  };
+  assert.equal(cancelled(""), true);
+  assert.equal(cancelled('<rsc_colocation id="k" rsc="d" with-rsc="c" score="INFINITY"/>'), false);
+});

@@ -169,6 +169,8 @@ export class Resource {
   /** Assignment is settled; `node` is final. */
   assigned = false;
   node: PolicyNode | null = null;
+  /** Was to go nowhere for want of a partner, before anything else was decided (assignment.md 8.22.3); unmanaged, it stays all the same. */
+  partnerless = false;
   /** Nodes of all primitives below (collectives), in order of assignment. */
   assignedNodes: PolicyNode[] = [];
   merging = false;

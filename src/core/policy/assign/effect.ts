@@ -178,6 +178,7 @@ function withClone(assignment: Assignment, resource: Resource, clone: Resource, 
 /** 8.22.3: no node, for good. */
 function settleNowhere(resource: Resource): void {
   resource.assigned = true;
+  resource.partnerless = true;
   resource.node = null;
   resource.nextRole = ROLE.stopped;
 }

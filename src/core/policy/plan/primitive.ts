@@ -26,7 +26,8 @@ type Course = {
 export function planPrimitive(planner: Planner, resource: Resource): void {
   if (resource.nextRole === ROLE.unknown) resource.nextRole = resource.node === null ? ROLE.stopped : ROLE.started;
   // Instances beyond `clone-max` were not even tried: what of them is cancelled stays so (seen with crm_simulate).
-  if (resource.node === null && resource.assigned) failAssignment(planner, resource);
+  // What stays because it is unmanaged, though nothing it must be with is there, has lost what is cancelled, too.
+  if ((resource.node === null && resource.assigned) || resource.partnerless) failAssignment(planner, resource);
   const course = courseOf(resource);
   planBounce(planner, course);
   planLadder(planner, course);
