@@ -121,8 +121,11 @@ function attemptsAt(model: Model, resource: Resource): number {
   return model.reports.filter((report) => report.label === "primitive" && report.resource === first).length;
 }
 
+/** Remote nodes whose connections follow the resource were not available when it was placed. */
 function availableNodes(model: Model, top: Resource): number {
-  return model.nodes.filter((node) => node.available && top.table.has(node.index)).length;
+  const later = new Set(edgesTo(model, [top]).map((one) => outermostOf(one.dependent)));
+  const waits = (connection: Resource | null): boolean => connection !== null && later.has(outermostOf(connection));
+  return model.nodes.filter((node) => node.available && top.table.has(node.index) && !waits(node.connection)).length;
 }
 
 function usableNodes(model: Model, resource: Resource): number {
