@@ -60,13 +60,14 @@ export const EXCEPTIONS: readonly Exception[] = [
   {
     kind: "instance",
     reason:
-      "2.1.5 does not show clone instances and groups that are unmanaged, or groups that are blocked, and only on nodes that are offline (status.md 28.13)",
+      "2.1.5 does not show clone instances, groups and bundles that are unmanaged, or groups that are blocked, and only on nodes that are offline (status.md 28.13)",
     hides: ({ cib, ours, oracle }, resource, { node, flags = [] }) => {
       if (!(ours.final.nodes[node]?.state ?? "offline").includes("offline")) return false;
       const isShown = (id: string): boolean => (oracle.final.resources[id] ?? []).length > 0;
       const top = find(cib, topOf(cib, baseOf(resource)));
       const grouped = top?.name === "group" || top?.children.some((child) => child.name === "group") === true;
       if (!flags.some((flag) => flag === "unmanaged" || flag === "maintenance" || (grouped && flag === "blocked"))) return false;
+      if (top?.name === "bundle") return (oracle.final.bundles?.[resource] ?? []).length === 0;
       if (top?.name === "clone") return !(oracle.final.resources[resource] ?? []).some((other) => other.node === node);
       return top?.name === "group" && !top.children.some((member) => isShown(attributeOf(member, "id") ?? ""));
     },
@@ -204,17 +205,23 @@ function hasPair(cib: Element, name: string, value: string): boolean {
 /** A result without the instances that an exception hides; `used` collects the reasons. */
 export function withoutHidden(shown: Shown, which: "oracle" | "ours", used: Set<string>): Result {
   const result = shown[which];
-  const resources: Record<string, readonly Instance[]> = {};
-  for (const [id, instances] of Object.entries(result.final.resources)) {
-    const left = instances.filter((instance) => {
-      const exception = EXCEPTIONS.find((one) => one.kind === "instance" && one.hides(shown, id, instance));
-      if (exception !== undefined) used.add(exception.reason);
-      return exception === undefined;
-    });
-    // With one too many before, another counted as surplus.
-    resources[id] = left.length === instances.length ? left : left.map(withoutSurplus);
-  }
-  return { ...result, final: { ...result.final, resources } };
+  const visible = (all: Readonly<Record<string, readonly Instance[]>>): Record<string, readonly Instance[]> =>
+    Object.fromEntries(Object.entries(all).map(([id, instances]) => [id, withoutHiddenOnes(shown, id, instances, used)]));
+  const { resources, bundles } = result.final;
+  return {
+    ...result,
+    final: { ...result.final, resources: visible(resources), ...(bundles === undefined ? {} : { bundles: visible(bundles) }) },
+  };
+}
+
+function withoutHiddenOnes(shown: Shown, id: string, instances: readonly Instance[], used: Set<string>): readonly Instance[] {
+  const left = instances.filter((instance) => {
+    const exception = EXCEPTIONS.find((one) => one.kind === "instance" && one.hides(shown, id, instance));
+    if (exception !== undefined) used.add(exception.reason);
+    return exception === undefined;
+  });
+  // With one too many before, another counted as surplus.
+  return left.length === instances.length ? left : left.map(withoutSurplus);
 }
 
 function withoutSurplus(instance: Instance): Instance {
