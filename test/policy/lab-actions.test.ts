@@ -347,3 +347,18 @@ test("what is unmanaged loses its place for want of a partner beside it, and wit
   assert.equal(cancelled(""), true);
   assert.equal(cancelled('<rsc_colocation id="k" rsc="d" with-rsc="c" score="INFINITY"/>'), false);
 });
+
+test("a failed connection has its node fenced wherever it goes, also without startup-fencing (status.md 16.7, 16.9)", () => {
+  const failed = entry("far", "monitor", { intervalMs: 60_000, rc: 1, digest: "" }).replaceAll("5:3:1:", "5:3:0:");
+  const fences = (entries: string): readonly string[] =>
+    keys(
+      graphOf({
+        fencing: true,
+        startupFencing: false,
+        resources: `<primitive id="f" class="stonith" type="fence_xvm"/><primitive id="far" ${REMOTE}/>`,
+        nodes: [{ name: "n1" }, { name: "n2", histories: history("far", entries, REMOTE) }],
+      }),
+    ).filter((key) => key.startsWith("stonith"));
+  assert.deepEqual(fences(entry("far", "start") + failed), ["stonith-far-reboot far"]);
+  assert.deepEqual(fences(entry("far", "start")), []);
+});

@@ -222,3 +222,27 @@ test("an instance whose members are apart follows the partner on its best node (
   assert.deepEqual(starts("n1"), ["a:2_start_0 guest2", "b:2_start_0 guest2", "a:3_start_0 n2", "b:3_start_0 n2"]);
   assert.deepEqual(starts("n2"), ["b:0_start_0 n1", "a:2_start_0 guest2", "b:2_start_0 guest2"]);
 });
+
+test("where a cloned group's start is needed for its partner's alone, its clone's points are needed with it (actions.md F10, U10)", () => {
+  const meta = (id: string, values: Readonly<Record<string, string>>): string =>
+    `<meta_attributes id="${id}">${Object.entries(values)
+      .map(([name, value]) => `<nvpair id="${id}-${name}" name="${name}" value="${value}"/>`)
+      .join("")}</meta_attributes>`;
+  const running = history("q", entry("q", "start"), STATEFUL);
+  const graph = graphOf({
+    resources: `<clone id="c">${primitive("p")}</clone><clone id="d">${meta("m", { promotable: "true", interleave: "true", "clone-max": "2" })}
+      <group id="g"><primitive id="q" ${STATEFUL}/></group></clone>`,
+    constraints: '<rsc_order id="o" first="c" then="d" kind="Mandatory"/>',
+    nodes: [
+      { name: "n1", histories: history("p", entry("p", "start")) + running },
+      { name: "n2", histories: history("p", entry("p", "start")) + running, attributes: { "master-q": "5" } },
+      { name: "n3", histories: running },
+    ],
+  });
+  const made = keys(graph);
+  for (const key of ["q_promote_0 n2", "q_stop_0 n3", "p_start_0 n3", "g:2_start_0 -", "d_start_0 -", "d_running_0 -"]) {
+    assert.ok(made.includes(key), key);
+  }
+  const point = graph.actions.find(({ key }) => key === "d_running_0")?.id;
+  assert.ok(graph.actions.some(({ key, inputs }) => key === "d_promote_0" && inputs.includes(point ?? -1)));
+});

@@ -55,6 +55,7 @@ const LEAVING = { shutdown: "1699999000" };
 /** The transition of a small cluster. One node state each: `join` is `down` for a node that has not joined yet. */
 export function graphOf(how: {
   readonly fencing?: boolean;
+  readonly startupFencing?: boolean;
   readonly resources: string;
   readonly constraints?: string;
   readonly nodes: readonly {
@@ -92,7 +93,7 @@ export function graphOf(how: {
       `<node_state id="${name}" uname="${name}" remote_node="true" in_ccm="true"><lrm id="${name}"><lrm_resources>${histories}</lrm_resources></lrm></node_state>`,
   );
   const text = `<cib validate-with="pacemaker-3.7" have-quorum="${how.quorate === false ? 0 : 1}" crm_feature_set="3.15.0"><configuration><crm_config>
-    <cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="${how.fencing ?? false}"/><nvpair id="o2" name="symmetric-cluster" value="${how.symmetric ?? true}"/><nvpair id="o3" name="no-quorum-policy" value="freeze"/><nvpair id="o4" name="shutdown-lock" value="${how.locks ?? false}"/><nvpair id="o5" name="placement-strategy" value="${how.placement ?? "default"}"/></cluster_property_set></crm_config>
+    <cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled" value="${how.fencing ?? false}"/><nvpair id="o6" name="startup-fencing" value="${how.startupFencing ?? true}"/><nvpair id="o2" name="symmetric-cluster" value="${how.symmetric ?? true}"/><nvpair id="o3" name="no-quorum-policy" value="freeze"/><nvpair id="o4" name="shutdown-lock" value="${how.locks ?? false}"/><nvpair id="o5" name="placement-strategy" value="${how.placement ?? "default"}"/></cluster_property_set></crm_config>
     <nodes>${nodes.join("")}</nodes><resources>${how.resources}</resources><constraints>${how.constraints ?? ""}</constraints>
     </configuration><status>${[...states, ...guests].join("")}</status></cib>`;
   return schedule(upgradeCib(parseXml(text)), 1_700_000_000_000, md5).graph;

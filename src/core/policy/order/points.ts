@@ -109,6 +109,8 @@ export class Points {
         if (flags.needed) needed = true;
         if (flags.runnable) runnable = true;
       }
+      // The start of a cloned group may be needed by itself, by that of its partner where it goes nowhere (seen with crm_simulate).
+      if (instance.kind === "group" && this.planner.actionsOf(instance, `${memberTaskOf(task)}_0`).some((one) => one.needed)) needed = true;
     }
     return { needed, runnable };
   }

@@ -70,9 +70,14 @@ function applyByTask(reading: Reading, entry: HistoryEntry, rc: number, plan: Fa
 
 /** Applies the handling in force after all entries (status.md 16.7). */
 export function applyHandling(reading: Reading, stopLater: (launched: Reading["resource"]) => void): void {
-  const { model, resource, node } = reading;
+  const { node } = reading;
   if (node.unclean) return;
+  handle(reading, stopLater);
   markSeenIfConnectionFailed(reading);
+}
+
+function handle(reading: Reading, stopLater: (launched: Reading["resource"]) => void): void {
+  const { model, resource, node } = reading;
   const wasActive = resource.role > ROLE.stopped;
   switch (reading.handling) {
     case HANDLING.ignore:
@@ -122,7 +127,10 @@ function resetRemote(reading: Reading, wasActive: boolean): void {
   if (resource.reconnectIntervalMs > 0) resource.nextRole = ROLE.stopped;
 }
 
-/** A failed connection of an unclean remote node keeps the node from being absolved by its connection's placement (16.9). */
+/**
+ * A failed connection of an unclean remote node, unclean for that failure too, keeps the node from being absolved by its
+ * connection's placement (16.9; seen with crm_simulate).
+ */
 function markSeenIfConnectionFailed(reading: Reading): void {
   const { resource } = reading;
   const remote = resource.remoteNode;
