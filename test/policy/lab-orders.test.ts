@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BUNDLE, DUMMY, entry, graphOf, history, keys, primitive, replica, STATEFUL } from "./small-cluster.ts";
+import { BUNDLE, DUMMY, entry, graphOf, history, keys, PODMAN, primitive, REMOTE, replica, STATEFUL } from "./small-cluster.ts";
 
 /** Rules about what waits for what, and what it holds up, that small clusters showed crm_simulate to follow. */
 
@@ -245,4 +245,31 @@ test("where a cloned group's start is needed for its partner's alone, its clone'
   }
   const point = graph.actions.find(({ key }) => key === "d_running_0")?.id;
   assert.ok(graph.actions.some(({ key, inputs }) => key === "d_promote_0" && inputs.includes(point ?? -1)));
+});
+
+test("what is inside a bundle waits, to stop, for the container that is to come up, not for one that failed (actions.md O5.5)", () => {
+  const waits = (failed: boolean): boolean => {
+    const inside = history("in:1", entry("in:1", "start"));
+    const graph = graphOf({
+      fencing: true,
+      resources: `<primitive id="f" class="stonith" type="fence_xvm"/><bundle id="b"><podman image="i" replicas="2" replicas-per-host="2"/>
+        <network ip-range-start="192.168.9.1"/>${primitive("in")}</bundle>`,
+      // Its first container restarts for changed parameters.
+      nodes: [
+        {
+          name: "n1",
+          histories: history("b-podman-0", entry("b-podman-0", "start"), PODMAN) + history("b-0", entry("b-0", "start"), REMOTE),
+        },
+        { name: "n2" },
+      ],
+      // Recorded as active behind a container that is down: that one failed.
+      guests: { "b-0": history("in:0", entry("in:0", "start")), "b-1": failed ? inside : "" },
+    });
+    const probe = graph.actions.find(({ key, node }) => key === "b-podman-1_monitor_0" && node === "n2")?.id;
+    const stop = graph.actions.find(({ key, node }) => key.endsWith("_stop_0") && node === "b-0");
+    assert.ok(probe !== undefined && stop !== undefined, keys(graph).join("\n"));
+    return stop.inputs.includes(probe);
+  };
+  assert.equal(waits(true), false);
+  assert.equal(waits(false), true);
 });

@@ -56,9 +56,12 @@ function orderBundleProbes(planner: Planner, bundle: NonNullable<Resource["bundl
   }
 }
 
-/** It will come up where it is not known whether it is already: what is inside waits for the answer (status.md 23.3). */
+/**
+ * It will come up where it is not known whether it is already: what is inside waits for the answer (status.md 23.3). One that
+ * failed, as its guest was lost, is looked for all the same, but nothing waits (seen with crm_simulate).
+ */
 function isSoughtBeforeStart(container: Resource): boolean {
-  return container.role <= ROLE.stopped && container.node !== null && !container.knownOn.has(container.node);
+  return container.role <= ROLE.stopped && !container.failed && container.node !== null && !container.knownOn.has(container.node);
 }
 
 function activeWithin(resource: Resource): number {
