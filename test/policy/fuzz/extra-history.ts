@@ -108,7 +108,7 @@ function migrated(draw: Draw, cib: Element): Element {
 }
 
 /** What is recorded with an operation, so that unchanged parameters are known as such. */
-function parametersDigest(primitive: Element): string {
+export function parametersDigest(primitive: Element): string {
   const pairs = (childOf(primitive, "instance_attributes")?.children ?? []).map((pair) => [
     attributeOf(pair, "name") ?? "",
     attributeOf(pair, "value") ?? "",

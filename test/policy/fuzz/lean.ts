@@ -1,5 +1,6 @@
 import { attributeOf, type Element, element, withAttributes, withChildren } from "../../../src/core/cib/index.ts";
 import type { Draw } from "./draw.ts";
+import { parametersDigest } from "./extra-history.ts";
 import { all, edited, id } from "./tree.ts";
 
 /** Each of these shapes is kept in this share of its draws. */
@@ -19,7 +20,7 @@ export function leaned(cib: Element, draw: Draw): Element {
     withoutToldChains,
   ];
   const leaner = steps.reduce((made, step) => (draw.chance(KEPT_PERCENT) ? made : step(made)), cib);
-  return withFencedRemotes(withoutRoomTies(withoutLeftGuests(withoutLostNotices(leaner))));
+  return withFencedRemotes(withoutRoomTies(withoutChangedConnections(withoutLeftGuests(withoutLostNotices(leaner)))));
 }
 
 /** More than there are nodes, so that their numbers tell them apart and decide nothing else. */
@@ -169,5 +170,20 @@ function withoutLeftGuests(cib: Element): Element {
   return edited(cib, (state) => {
     if (state.name !== "node_state" || attributeOf(state, "crmd") !== "offline" || attributeOf(state, "expected") !== "down") return state;
     return edited(state, (found) => (found.name === "lrm_resource" && ofGuests.has(id(found)) ? null : found));
+  });
+}
+
+/** What is behind a connection that was changed and may not start again for lack of quorum, 2.1.5 does not look for (actions.md A6.5). */
+function withoutChangedConnections(cib: Element): Element {
+  const frozen = all(cib, "nvpair").some(
+    (pair) => attributeOf(pair, "name") === "no-quorum-policy" && attributeOf(pair, "value") === "freeze",
+  );
+  if (!frozen || attributeOf(cib, "have-quorum") !== "0") return cib;
+  const connections = new Map(all(cib, "primitive").flatMap((one) => (attributeOf(one, "type") === "remote" ? [[id(one), one]] : [])));
+  return edited(cib, (history) => {
+    const connection = history.name === "lrm_resource" ? connections.get(id(history)) : undefined;
+    if (connection === undefined) return history;
+    const digest = parametersDigest(connection);
+    return edited(history, (entry) => (attributeOf(entry, "interval") === "0" ? withAttributes(entry, { "op-digest": digest }) : entry));
   });
 }
