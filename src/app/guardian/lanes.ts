@@ -49,7 +49,8 @@ export class Lanes {
   }
 
   add(order: RunOrder, internal: boolean): Job {
-    const job: Job = { ...order, internal, state: "queued", cancelled: false, startedMs: 0 };
+    const { key, origin, action, planVersion } = order;
+    const job: Job = { key, origin, action, planVersion, internal, state: "queued", cancelled: false, startedMs: 0 };
     this.#jobs.set(job.key, job);
     const name = laneOf(job.action);
     const lane = this.#lanes.get(name);

@@ -28,7 +28,7 @@ import type { ConfigurationEdit } from "./edit.ts";
 import { dropCoverage } from "./kept.ts";
 import { accepted, type Change, refused, withNode } from "./outcome.ts";
 import { applyEdits, EDITS_MAX, EDITS_STAGED_MAX } from "./sections.ts";
-import type { CibState, CommandResult } from "./state.ts";
+import { type CibState, type CommandResult, dated } from "./state.ts";
 
 export type Applied = { readonly state: CibState; readonly result: CommandResult };
 
@@ -45,20 +45,23 @@ export function apply(state: CibState, index: LogIndex, proposal: Proposal): App
 
 /** The entry without a command (a new leader's first one, or a configuration): only the index moves. */
 export function applyEmpty(state: CibState, index: LogIndex): CibState {
-  return { ...state, index };
+  const { clockMs, changedAt, voidedAt } = state;
+  return dated(state, { index, clockMs, changedAt, voidedAt });
 }
 
 function advance(state: CibState, index: LogIndex, atMs: number): CibState {
   const clockMs = Number.isFinite(atMs) ? Math.max(state.clockMs, Math.floor(atMs)) : state.clockMs;
-  return dropIdleUploads(closeIdleSessions({ ...state, index, clockMs }));
+  const { changedAt, voidedAt } = state;
+  return dropIdleUploads(closeIdleSessions(dated(state, { index, clockMs, changedAt, voidedAt })));
 }
 
 function finish(before: CibState, index: LogIndex, change: Change): Applied {
   if (change.kind === "refused") {
     return { state: before, result: { ok: false, index, code: change.code, message: change.message } };
   }
-  const dated = change.datesPlans ? { ...change.state, changedAt: index } : change.state;
-  const state = change.voidsPlans ? { ...dated, voidedAt: index } : dated;
+  const { clockMs, changedAt, voidedAt } = change.state;
+  const dates = { index, clockMs, changedAt: change.datesPlans ? index : changedAt, voidedAt: change.voidsPlans ? index : voidedAt };
+  const state = dated(change.state, dates);
   return { state, result: { ok: true, index, epoch: state.epoch, value: change.value } };
 }
 

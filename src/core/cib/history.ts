@@ -22,8 +22,8 @@ export function outcomeOfIntent(intent: Intent): Outcome {
   return intent;
 }
 
-export function outcomeOfRecurring(resource: string, recurring: RecurringOperation): Outcome {
-  return { ...recurring, resource, startFailureFatal: true, stop: null };
+export function outcomeOfRecurring(resource: string, recurring: RecurringOperation, lastRun = recurring.lastRun): Outcome {
+  return { resource, startFailureFatal: true, stop: null, ...recurring, ...(lastRun === undefined ? {} : { lastRun }) };
 }
 
 /** Did the operation fail in the sense of fail counts and `_last_failure_0` entries? */
@@ -45,7 +45,9 @@ export function recordOperation(node: NodeStatus, outcome: Outcome, result: Oper
     const id = `${outcome.resource}_last_failure_0`;
     operations = operations.set(id, { ...record, id });
   }
-  const history = { ...before, ...agentOf(outcome), operations, ...activity(before, outcome, result, callId) };
+  const { agentClass, provider, type } = outcome.action;
+  const { active, startedCall, covered, recurring, stop } = activity(before, outcome, result, callId);
+  const history = { ...before, agentClass, provider, type, operations, recurring, active, startedCall, covered, stop };
   const counted = isFailure(result, outcome.expectedRc) ? countFailure(node, outcome, atMs) : node;
   return { ...counted, lastCallId: callId, history: node.history.set(outcome.resource, history) };
 }
@@ -53,7 +55,9 @@ export function recordOperation(node: NodeStatus, outcome: Outcome, result: Oper
 function emptyHistory(outcome: Outcome): ResourceHistory {
   return {
     resource: outcome.resource,
-    ...agentOf(outcome),
+    agentClass: outcome.action.agentClass,
+    provider: outcome.action.provider,
+    type: outcome.action.type,
     operations: PersistentMap.empty(),
     recurring: PersistentMap.empty(),
     active: false,
@@ -61,10 +65,6 @@ function emptyHistory(outcome: Outcome): ResourceHistory {
     covered: false,
     stop: null,
   };
-}
-
-function agentOf(outcome: Outcome): Pick<ResourceHistory, "agentClass" | "provider" | "type"> {
-  return { agentClass: outcome.action.agentClass, provider: outcome.action.provider, type: outcome.action.type };
 }
 
 function makeRecord(outcome: Outcome, result: OperationResult, callId: number, atMs: number): OperationRecord {

@@ -1,6 +1,6 @@
 import { invariant, PersistentMap } from "../base/index.ts";
 import { SECTIONS, type Section } from "./edit.ts";
-import type { CibState, NodeStatus, ResourceHistory, SectionState, Session } from "./state.ts";
+import { type CibState, emptyState, type NodeStatus, type ResourceHistory, type SectionState, type Session } from "./state.ts";
 
 /** Version of the snapshot's form; a change of the form is a new version and an upgrade note. */
 export const SNAPSHOT_VERSION = 1;
@@ -97,6 +97,7 @@ export function decodeSnapshot(data: SnapshotData): CibState {
     sections[name] = { objects: PersistentMap.from(section.objects), nextOrdinal: section.nextOrdinal };
   }
   return {
+    ...emptyState(),
     ...plain,
     voidedAt: plain.voidedAt ?? plain.changedAt,
     sections: sections as Record<Section, SectionState>,

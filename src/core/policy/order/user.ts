@@ -25,7 +25,7 @@ function relateSimple(planner: Planner, order: OrderConstraint & { readonly form
   const minimum = order.first.kind === "clone" ? Math.max(order.first.cloneMin, order.requireAll ? 0 : 1) : 0;
   const counts = minimum > 0 && (order.firstAction === "start" || order.firstAction === "promote");
   if (!counts) {
-    relatePair(planner, { ...order, firstTask: order.firstAction, thenTask: order.thenAction });
+    relatePair(planner, pairOf(order));
     return;
   }
   const point = pointOf(planner, `clone-one-or-more:${order.id}`, minimum);
@@ -34,7 +34,11 @@ function relateSimple(planner: Planner, order: OrderConstraint & { readonly form
   }
   const effects = forwardEffects(order.kind, order.symmetrical, order.firstAction) | EFFECT.gate;
   planner.addRelation(point, { resource: order.then, key: `${order.thenAction}_0` }, effects);
-  relateInverse(planner, { ...order, firstTask: order.firstAction, thenTask: order.thenAction });
+  relateInverse(planner, pairOf(order));
+}
+
+function pairOf({ first, firstAction, then, thenAction, kind, symmetrical }: OrderConstraint & { readonly form: "simple" }): Pair {
+  return { first, firstTask: firstAction, then, thenTask: thenAction, kind, symmetrical };
 }
 
 function pointOf(planner: Planner, key: string, minimum: number): Action {
