@@ -1,4 +1,4 @@
-import { logIndex } from "../base/index.ts";
+import { logIndex, type MemberId } from "../base/index.ts";
 import { readLeaseUntil } from "./leadership.ts";
 import { configIndex, lastId } from "./log.ts";
 import type { Peer } from "./progress.ts";
@@ -36,7 +36,7 @@ export function statusOf<C>(server: Server<C>): Status {
     readLeaseUntilMs: readLeaseUntil(server),
     transferTarget: leadership?.transfer?.to ?? null,
     ready: leaderReady(server),
-    peers: new Map([...server.peers].map(([id, peer]) => [id, peerStatus(server, peer)] as const)),
+    peers: peersOf(server),
   };
 }
 
@@ -45,6 +45,12 @@ function leaseBase<C>(server: Server<C>): number | null {
   const own = server.leadership?.quorumRoundMs ?? null;
   if (own === null) return server.leaseBaseMs;
   return server.leaseBaseMs === null ? own : Math.max(own, server.leaseBaseMs);
+}
+
+function peersOf<C>(server: Server<C>): Status["peers"] {
+  const peers = new Map<MemberId, PeerStatus>();
+  for (const [id, peer] of server.peers) peers.set(id, peerStatus(server, peer));
+  return peers;
 }
 
 function peerStatus<C>(server: Server<C>, peer: Peer): PeerStatus {
