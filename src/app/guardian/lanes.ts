@@ -49,8 +49,8 @@ export class Lanes {
   }
 
   add(order: RunOrder, internal: boolean): Job {
-    const { key, origin, action, planVersion } = order;
-    const job: Job = { key, origin, action, planVersion, internal, state: "queued", cancelled: false, startedMs: 0 };
+    // Not a spread that grows: V8 gives such an object a shape of its own each time.
+    const job: Job = Object.assign({}, order, { internal, state: "queued" as const, cancelled: false, startedMs: 0 });
     this.#jobs.set(job.key, job);
     const name = laneOf(job.action);
     const lane = this.#lanes.get(name);

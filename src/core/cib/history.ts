@@ -22,7 +22,7 @@ export function outcomeOfIntent(intent: Intent): Outcome {
   return intent;
 }
 
-export function outcomeOfRecurring(resource: string, recurring: RecurringOperation, lastRun = recurring.lastRun): Outcome {
+export function outcomeOfRecurring(resource: string, recurring: RecurringOperation, lastRun?: Outcome["lastRun"]): Outcome {
   return { resource, startFailureFatal: true, stop: null, ...recurring, ...(lastRun === undefined ? {} : { lastRun }) };
 }
 

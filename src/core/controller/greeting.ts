@@ -3,12 +3,12 @@ import { type Command, FEATURE_LEVEL_MAX, type NodeStatus } from "../cib/index.t
 import type { GuardianFacts, NodeOptions } from "./types.ts";
 
 /** What a node says of itself and of its guardian in `node.hello`. */
-export type GreetingFacts = Pick<GuardianFacts, "incarnation" | "guarantee" | "kernelGuarantee" | "stopBoundMs">;
+export type GreetingFacts = Pick<GuardianFacts, "incarnation" | "guarantee" | "kernelGuarantee">;
 
 /** Each start of its daemon is a life of its own: nothing outlives it there. */
 export function witnessFacts(options: NodeOptions): GreetingFacts {
   const life = incarnation(`witness-${options.memberId}-${options.boot}`);
-  return { incarnation: life, guarantee: "none", kernelGuarantee: "none", stopBoundMs: 0 };
+  return { incarnation: life, guarantee: "none", kernelGuarantee: "none" };
 }
 
 /**
@@ -17,7 +17,7 @@ export function witnessFacts(options: NodeOptions): GreetingFacts {
  */
 export function unguardedFacts(self: NodeStatus): GreetingFacts | null {
   if (self.membership !== "online" || self.incarnation === null) return null;
-  return { incarnation: self.incarnation, guarantee: "none", kernelGuarantee: "none", stopBoundMs: self.stopBoundMs };
+  return { incarnation: self.incarnation, guarantee: "none", kernelGuarantee: "none" };
 }
 
 type Own = {
@@ -25,6 +25,7 @@ type Own = {
   readonly greeting: number;
   readonly clockDifferenceMs: number | null;
   readonly selfFenceMs: number;
+  readonly stopBoundMs: number;
   readonly trips: number;
 };
 
@@ -38,7 +39,7 @@ export function greetingOf(options: NodeOptions, facts: GreetingFacts, own: Own)
     greeting: own.greeting,
     ...(own.clockDifferenceMs === null ? {} : { clockDifferenceMs: own.clockDifferenceMs }),
     selfFenceMs: own.selfFenceMs,
-    stopBoundMs: facts.stopBoundMs,
+    stopBoundMs: own.stopBoundMs,
     trips: own.trips,
     version: options.version,
     featureLevelMax: FEATURE_LEVEL_MAX,

@@ -193,9 +193,9 @@ export class Member {
     if (!this.#current && this.#guardian !== null) this.#sendDeadline(null);
     if (self === undefined || !this.#current) return;
     // A witness runs nothing, so it needs no guardian to be one: it only says that it is there.
-    if (self.witness === true) return this.#hello(self, witnessFacts(this.#host.options));
+    if (self.witness === true) return this.#hello(self, witnessFacts(this.#host.options), 0);
     if (this.#guardian === null) return this.#tellUnguarded(self);
-    this.#hello(self, { ...this.#guardian, stopBoundMs: Math.max(this.#stopBoundMs, this.#boundToTellMs) });
+    this.#hello(self, this.#guardian, Math.max(this.#stopBoundMs, this.#boundToTellMs));
     this.#renewDeadline();
     if (self.incarnation !== this.#guardian.incarnation) return;
     this.#keepPlan(self);
@@ -233,12 +233,11 @@ export class Member {
     this.#unguardedMs ??= nowMs;
     const facts = unguardedFacts(self);
     if (facts === null || self.guarantee === "none" || nowMs < this.#unguardedMs + GUARDIAN_GONE_MS) return;
-    this.#hello(self, facts);
+    this.#hello(self, facts, self.stopBoundMs);
   }
 
-  #hello(self: NodeStatus, guardian: GreetingFacts): void {
+  #hello(self: NodeStatus, guardian: GreetingFacts, stopBoundMs: number): void {
     const { nowMs, raftStatus, options, timing } = this.#host;
-    const { stopBoundMs } = guardian;
     const known =
       self.incarnation === guardian.incarnation &&
       self.membership === "online" &&
@@ -264,6 +263,7 @@ export class Member {
       greeting: this.#greeting,
       clockDifferenceMs: this.#clock.valueMs,
       selfFenceMs: timing.tselfMs,
+      stopBoundMs,
       trips,
     });
     this.#host.propose([hello], PROPOSAL_TIMEOUT_MS, ([outcome]) => {

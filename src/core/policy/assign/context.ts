@@ -82,6 +82,7 @@ export function assignedNode(resource: Resource): PolicyNode | null {
 
 /** The node of everything below that has one; null if that is nothing, or on several nodes (11.5, unmanaged members). */
 export function singleNode(resource: Resource): PolicyNode | null {
+  if (resource.kind === "primitive") return resource.node;
   let single: PolicyNode | null = null;
   for (const { node } of primitivesOf(resource)) {
     if (node === null || node === single) continue;

@@ -9,6 +9,7 @@ import { type Assignment, anyUsable, newAssignment } from "./context.ts";
 import { mergeFurther } from "./merge.ts";
 
 export { sortedNodes } from "./choose.ts";
+export { assignedNode, singleNode } from "./context.ts";
 
 /** Decides for every resource its node and role (assignment.md 5–13). */
 export function assign(model: Model): void {

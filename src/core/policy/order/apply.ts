@@ -1,6 +1,6 @@
-import { sortedNodes } from "../assign/index.ts";
+import { assignedNode, singleNode, sortedNodes } from "../assign/index.ts";
 import type { PolicyNode } from "../model-node.ts";
-import { currentRole, isWithin, primitivesOf } from "../model-queries.ts";
+import { currentRole, isWithin } from "../model-queries.ts";
 import type { Resource } from "../model-resource.ts";
 import { ROLE } from "../model-values.ts";
 import { Action, completionOf, EFFECT, failAssignment, memberTaskOf, type Planner, type Relation, type Side } from "../plan/index.ts";
@@ -64,7 +64,7 @@ function unassignWithoutPartner(planner: Planner, points: Points, pair: Interlea
   if (!strong || !rises || pair.down) return false;
   let changed = false;
   for (const instance of instancesOf(pair.then, pair.thenTask)) {
-    if (!hasPlace(instance) || partnerOf(planner, pair, instance) !== null) continue;
+    if (assignedNode(instance) === null || partnerOf(planner, pair, instance) !== null) continue;
     if (unassign(planner, points, instance)) changed = true;
   }
   return changed;
@@ -176,7 +176,8 @@ function hostOf(resource: Resource, current: boolean): PolicyNode | null {
   const replica = resource.inBundle?.bundle?.replicas.find((one) => one.child === resource);
   const at = replica?.container ?? resource;
   if (current) return firstActive(at);
-  return soleNode(at);
+  // An instance whose members are apart looks for a partner as if it had no node, and is nobody's (seen with crm_simulate).
+  return singleNode(at);
 }
 
 function firstActive(resource: Resource): PolicyNode | null {
@@ -186,23 +187,6 @@ function firstActive(resource: Resource): PolicyNode | null {
     if (node !== null) return node;
   }
   return null;
-}
-
-/** An instance whose members are apart looks for a partner as if it had no node, and is nobody's (seen with crm_simulate). */
-function soleNode(resource: Resource): PolicyNode | null {
-  if (resource.kind === "primitive") return resource.node;
-  let sole: PolicyNode | null = null;
-  for (const { node } of primitivesOf(resource)) {
-    if (node === null || node === sole) continue;
-    if (sole !== null) return null;
-    sole = node;
-  }
-  return sole;
-}
-
-function hasPlace(resource: Resource): boolean {
-  if (resource.kind === "primitive") return resource.node !== null;
-  return resource.children.some(hasPlace);
 }
 
 /** The task of a collective's point, notifications counting as what they confirm; null: not a point with members. */
