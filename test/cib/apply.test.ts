@@ -322,6 +322,26 @@ describe("nodes", () => {
     const frozen = log.state.nodes.get("n1");
     assert.ok(frozen && !tsafeCovers(log.state, frozen));
   });
+
+  test("a result that says covered, of before the node knew of its maintenance, does not outlive the maintenance", () => {
+    const log = new Log().run(...created);
+    const maintenance = (value: string | null): Command => ({
+      kind: "attribute.set",
+      changes: [{ node: "n1", name: "maintenance", value }],
+    });
+    const covers = (): boolean => {
+      const node = log.state.nodes.get("n1");
+      return node !== undefined && tsafeCovers(log.state, node);
+    };
+    log.run(commitIntents(log, start(log)), maintenance("true"));
+    log.run(result(log, 0), maintenance(null));
+    assert.equal(covers(), false, "the guardian's plan may still be the one of the maintenance, without web");
+    log.run({ kind: "node.covers", memberId: memberId(1), incarnation: inc, basedOn: log.state.index, resources: ["web"] });
+    assert.equal(log.code, null);
+    assert.ok(covers());
+    log.run(maintenance("true"), maintenance(null));
+    assert.equal(covers(), false, "what began to be left alone is covered only when its node says so anew");
+  });
 });
 
 describe("sessions", () => {

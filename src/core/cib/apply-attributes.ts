@@ -14,6 +14,7 @@ const COMMANDING: ReadonlySet<string> = new Set(["standby", "maintenance", "shut
 export function applyAttributes(state: CibState, command: Of<"attribute.set">): Change {
   let next = state;
   let voidsPlans = false;
+  let mayKeep = false;
   for (const change of command.changes) {
     const node = next.nodes.get(change.node);
     if (node === undefined) return refused("NODE_UNKNOWN", `there is no node ${change.node}`);
@@ -25,8 +26,9 @@ export function applyAttributes(state: CibState, command: Of<"attribute.set">): 
     const attributes = change.value === null ? node.attributes.delete(change.name) : node.attributes.set(change.name, change.value);
     next = withNode(next, { ...node, attributes });
     voidsPlans ||= COMMANDING.has(change.name);
+    mayKeep ||= change.name === "maintenance";
   }
-  return accepted(dropCoverage(next), { voidsPlans, datesPlans: next !== state });
+  return accepted(mayKeep ? dropCoverage(next) : next, { voidsPlans, datesPlans: next !== state });
 }
 
 /** `cleanup` and `refresh` (policy/status.md 19.6): forgotten history is probed again; fail counts go with it. */

@@ -2,6 +2,7 @@ import type { LogIndex, MemberId } from "../base/index.ts";
 import { findMember } from "./apply-node.ts";
 import type { CancelDraft, Command, IntentDraft, OperationResult } from "./commands.ts";
 import { isFailure, outcomeOfIntent, outcomeOfRecurring, recordOperation, recurringKey } from "./history.ts";
+import { isKept } from "./kept.ts";
 import { accepted, type Change, refused, withNode } from "./outcome.ts";
 import {
   type CibState,
@@ -122,7 +123,9 @@ function recordOne(
   const intent = state.intents.get(result.key);
   if (intent !== undefined && intent.node === node.name) {
     const outcome = outcomeOfIntent(intent);
-    const updated = recordOperation(node, outcome, result, state.clockMs);
+    // The node may have told so before it heard that the resource is to be left alone: its next plan is without it.
+    const covered = result.covered && !isKept(state, node, intent.resource);
+    const updated = recordOperation(node, outcome, { ...result, covered }, state.clockMs);
     const intents = state.intents.delete(result.key);
     return { state: { ...withNode(state, updated), intents }, unexpected: isFailure(result, intent.expectedRc) };
   }

@@ -19,6 +19,7 @@ export function openSession(state: CibState, index: LogIndex): Change {
 
 /** Closes sessions by log order and the leader's time alone, so that every node closes the same ones. */
 export function closeIdleSessions(state: CibState): CibState {
+  if (state.sessions.size === 0) return state;
   let sessions = state.sessions;
   for (const session of state.sessions.values()) {
     if (state.clockMs - session.lastUsedMs > SESSION_IDLE_MAX_MS) sessions = sessions.delete(String(session.client));

@@ -73,6 +73,7 @@ export function applyUploadDrop(state: CibState, id: string): Change {
 
 /** By log order and the leader's time alone, as with sessions: every node drops the same ones at the same entry. */
 export function dropIdleUploads(state: CibState): CibState {
+  if (state.uploads.size === 0) return state;
   let uploads = state.uploads;
   for (const upload of state.uploads.values()) {
     if (state.clockMs - upload.lastUsedMs > UPLOAD_IDLE_MAX_MS) uploads = uploads.delete(upload.id);
