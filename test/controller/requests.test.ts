@@ -246,7 +246,8 @@ describe("group commit (RAFT.md §2 feature 14)", () => {
       const params = { node: "n1", name: `a${number}`, value: String(number), lifetime: "reboot" };
       return { kind: "request", id: 9_000 + number, method: "node.attribute", params } as const;
     });
-    const effects = [...leader.core.stepAll({ nowMs: cluster.nowMs, wallMs: 1_700_000_000_000, events })];
+    const effects: Effect[] = [];
+    leader.core.stepAll({ nowMs: cluster.nowMs, wallMs: 1_700_000_000_000, events }, (effect) => effects.push(effect));
     const appends = effects
       .flatMap((effect) => (effect.kind === "send" ? effect.envelopes : []))
       .filter(({ message }) => message.kind === "append");
@@ -287,9 +288,9 @@ describe("group commit (RAFT.md §2 feature 14)", () => {
     for (const { message } of sendAfter) step(leader, { kind: "message", from: follower.id, message });
     assert.equal(leader.core.state.index, committed);
     let applied = -1;
-    for (const effect of follower.core.stepAll({ ...at, events: [sentTo(follower, write(2))] })) {
+    follower.core.stepAll({ ...at, events: [sentTo(follower, write(2))] }, (effect) => {
       if (effect.kind === "persist" && effect.write.entries.length > 0) applied = follower.core.state.index;
-    }
+    });
     assert.ok(applied >= 0 && applied < committed, `${applied} was applied when the write of ${committed + 1} was asked for`);
     assert.equal(follower.core.state.index, committed);
   });

@@ -127,7 +127,7 @@ class Shell implements NodeShell {
     const { clock } = this.#adapters;
     try {
       const nowMs = Math.floor(clock.nowMs());
-      for (const effect of this.core.stepAll({ nowMs, wallMs: clock.wallMs(), events })) this.#carryOut(effect);
+      this.core.stepAll({ nowMs, wallMs: clock.wallMs(), events }, this.#carryOut);
     } catch (error) {
       this.close();
       this.#adapters.onFatal(error);
@@ -151,7 +151,7 @@ class Shell implements NodeShell {
     });
   }
 
-  #carryOut(effect: Effect): void {
+  readonly #carryOut = (effect: Effect): void => {
     const { guardian, links, log, planner, store } = this.#adapters;
     switch (effect.kind) {
       case "send":
@@ -215,7 +215,7 @@ class Shell implements NodeShell {
         void this.#written.then(() => this.#adapters.onStop(effect.reason, effect.left));
         return;
     }
-  }
+  };
 
   #run(effect: Extract<Effect, { kind: "run" }>): void {
     const { key, origin, action, planVersion, trips } = effect;

@@ -55,6 +55,7 @@ export class NodeCore implements Host {
   #state: CibState;
   #status: Status | null = null;
   #effects: Effect[] = [];
+  #carryOut: (effect: Effect) => void = () => {};
   readonly #proposals = new Proposals();
   readonly #member: Member;
   readonly #leader: Leader;
@@ -138,16 +139,19 @@ export class NodeCore implements Host {
   }
 
   step(step: Step): readonly Effect[] {
-    return [...this.stepAll({ nowMs: step.nowMs, wallMs: step.wallMs, events: [step.event] })];
+    const effects: Effect[] = [];
+    this.stepAll({ nowMs: step.nowMs, wallMs: step.wallMs, events: [step.event] }, (effect) => effects.push(effect));
+    return effects;
   }
 
   /**
    * Several events that arrived together, in order: what they lead to leaves together, so that a burst of requests costs
-   * one append to each peer and one write (group commit, RAFT.md §2 feature 14). Effects come in their order and as they
-   * are known: messages and writes first, so that network and disk are at work while the rest is computed. The host must
-   * take them to the end before the next call, and may carry each out as it comes.
+   * one append to each peer and one write (group commit, RAFT.md §2 feature 14). `carryOut` gets the effects in their order and
+   * as they are known: messages and writes first, so that network and disk are at work while the rest is computed. It must
+   * not call the node.
    */
-  *stepAll(steps: Steps): Generator<Effect, void, undefined> {
+  stepAll(steps: Steps, carryOut: (effect: Effect) => void): void {
+    this.#carryOut = carryOut;
     this.nowMs = Math.max(this.nowMs, steps.nowMs);
     this.wallMs = steps.wallMs;
     this.#effects = [];
@@ -159,27 +163,27 @@ export class NodeCore implements Host {
       due ||= !FREQUENT.has(event.kind);
       asked ||= event.kind === "request";
     }
-    yield* this.#pump();
+    this.#pump();
     // Heartbeats are most of what arrives; duties are only looked at when something may have changed for them.
     const changed = asked || before !== this.#state;
     if (due || this.nowMs >= this.#nextDutiesMs || this.#isNews || (changed && this.#requests.desk.watches)) {
       this.#isNews = false;
       this.#nextDutiesMs = this.nowMs + DUTY_TICK_MS;
-      yield* this.#duties();
+      this.#duties();
       this.#planNextDuties();
     } else if (changed) {
       // Requests and attributes come by the thousand: together they are worth one look, and hardly a waking of its own.
       this.#nextDutiesMs = Math.min(this.#nextDutiesMs, this.nowMs + QUIET_TICK_MS);
     }
-    yield* this.#owed();
+    this.#giveOwed();
   }
 
-  /** What is owed by now. */
-  *#owed(): Generator<Effect, void, undefined> {
+  /** Hands over what is owed by now. */
+  #giveOwed(): void {
     if (this.#effects.length === 0) return;
     const effects = this.#effects;
     this.#effects = [];
-    yield* effects;
+    for (const effect of effects) this.#carryOut(effect);
   }
 
   /** Nothing under way: no intent, fencing, proposal, request or departure, so the next look may wait (RAFT.md §1). */
@@ -290,7 +294,7 @@ export class NodeCore implements Host {
     return { ...message, commands: message.commands.map((proposal) => ({ ...proposal, atMs })) };
   }
 
-  *#duties(): Generator<Effect, void, undefined> {
+  #duties(): void {
     const { leader, term } = this.raftStatus;
     if (leader !== null && term !== this.#ledTerm) {
       this.#ledTerm = term;
@@ -302,7 +306,7 @@ export class NodeCore implements Host {
     this.#requests.desk.duties();
     this.#departure.duties();
     this.#lookAfterMembers();
-    yield* this.#pump();
+    this.#pump();
     this.#takeSnapshot();
   }
 
@@ -335,7 +339,7 @@ export class NodeCore implements Host {
     }
   }
 
-  *#pump(): Generator<Effect, void, undefined> {
+  #pump(): void {
     // Applying an entry may propose another, so this goes on until the core hands out nothing.
     let entries = this.#configIndex === null;
     while (this.raft.hasReady()) {
@@ -344,7 +348,7 @@ export class NodeCore implements Host {
       if (isEmpty(ready)) break;
       entries ||= ready.entries.length > 0 || ready.snapshot !== null;
       this.#give(ready);
-      yield* this.#owed();
+      this.#giveOwed();
       this.#take(ready);
     }
     // A configuration is in force when it is appended, and replaced when its entry is.

@@ -40,7 +40,10 @@ export class Proposals {
     if (waiting === undefined) return;
     if (answer.outcome.kind === "appended") {
       waiting.first = answer.outcome.first;
-      for (const index of positions(waiting)) this.#byIndex.set(index, [...(this.#byIndex.get(index) ?? []), answer.context]);
+      for (const index of positions(waiting)) {
+        const others = this.#byIndex.get(index);
+        this.#byIndex.set(index, others === undefined ? [answer.context] : [...others, answer.context]);
+      }
       return;
     }
     this.#byContext.delete(answer.context);
