@@ -118,11 +118,15 @@ export function mayFlush<C>(server: Server<C>, leadership: Leadership): boolean 
 
 /** Sends each peer what its window admits. Called once per `ready`, so that all that gathered goes in few messages. */
 export function flush<C>(server: Server<C>, leadership: Leadership): void {
-  const owed = (): boolean => [...server.peers.values()].some((peer) => lacksCommit(server, peer));
-  if (leadership.hintDueMs === null && owed()) leadership.hintDueMs = server.now + server.settings.timing.commitHintMs;
+  if (leadership.hintDueMs === null && owesCommit(server)) leadership.hintDueMs = server.now + server.settings.timing.commitHintMs;
   const hint = leadership.hintDueMs !== null && server.now >= leadership.hintDueMs;
   for (const peer of server.peers.values()) flushPeer(server, peer, hint);
-  if (leadership.hintDueMs !== null && !owed()) leadership.hintDueMs = null;
+  if (leadership.hintDueMs !== null && !owesCommit(server)) leadership.hintDueMs = null;
+}
+
+function owesCommit<C>(server: Server<C>): boolean {
+  for (const peer of server.peers.values()) if (lacksCommit(server, peer)) return true;
+  return false;
 }
 
 /** Enough is under way that what there is for this peer may wait for more to go with it. */
