@@ -191,7 +191,7 @@ const stories: Readonly<Record<string, (watch: Invariant) => readonly (() => voi
     const late = (deadlineMs: number) => () => {
       const one = host("n1", 1, {}, { memory: { deadlineMs, plan: null } });
       one.services.active.add("web");
-      watch.after?.(world([one]), new Set());
+      watch.afterAll?.(world([one]));
     };
     return [late(99_000), late(90_000)];
   },

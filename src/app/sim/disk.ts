@@ -20,7 +20,9 @@ export type SimulatedDiskOptions = {
   readonly syncMs?: { readonly min: number; readonly max: number };
 };
 
-type Batch = { readonly operations: readonly DiskOperation[]; readonly synced: boolean; acknowledged: boolean };
+/** `value` null: the record is deleted. */
+type Change = { readonly key: string; readonly value: Uint8Array | null };
+type Batch = { readonly changes: readonly Change[]; readonly synced: boolean; acknowledged: boolean };
 type Slot = { durable: Uint8Array | null; pending: Uint8Array | null };
 
 /**
@@ -107,7 +109,7 @@ class Disk implements SimulatedDisk {
       write: (operations, { sync }) => {
         check();
         // Kept as they are now: the caller may reuse its buffers.
-        const batch: Batch = { operations: operations.map(copyOperation), synced: sync, acknowledged: false };
+        const batch: Batch = { changes: copied(operations), synced: sync, acknowledged: false };
         this.#pending.push(batch);
         const done = handle.tail.then(() => this.#finish(handle, batch));
         handle.tail = done.catch(() => {});
@@ -137,21 +139,21 @@ class Disk implements SimulatedDisk {
       throw new StoreError(this.#full ? "no space is left on the simulated disk" : "the simulated sync failed", { code: "STORE_FAILED" });
     }
     this.#pending = this.#pending.filter((one) => one !== batch);
-    applyTo(this.#visible, batch.operations);
+    applyTo(this.#visible, batch.changes);
     batch.acknowledged = true;
     this.#unsynced.push(batch);
     if (batch.synced) this.#syncAll();
   }
 
   #syncAll(): void {
-    for (const batch of this.#unsynced) applyTo(this.#synced, batch.operations);
+    for (const batch of this.#unsynced) applyTo(this.#synced, batch.changes);
     this.#unsynced = [];
   }
 
   async *#range(range: DiskRange): AsyncGenerator<DiskRecord> {
     const from = keyText(range.from);
     const to = keyText(range.to);
-    const keys = [...this.#visible.keys()].filter((key) => key >= from && key < to).sort((a, b) => (a < b ? -1 : 1));
+    const keys = [...this.#visible.keys()].filter((key) => key >= from && key < to).sort();
     for (const key of keys) {
       const value = this.#visible.get(key);
       if (value !== undefined) yield { key: keyBytes(key), value: new Uint8Array(value) };
@@ -183,7 +185,7 @@ class Disk implements SimulatedDisk {
     // A batch in flight had reached the kernel or not; each is possible, in order.
     const reached = this.#options.random.below(this.#pending.length + 1);
     for (const batch of this.#pending.slice(0, reached)) {
-      applyTo(this.#visible, batch.operations);
+      applyTo(this.#visible, batch.changes);
       this.#unsynced.push(batch);
     }
     this.#pending = [];
@@ -193,7 +195,7 @@ class Disk implements SimulatedDisk {
     this.kill();
     const { random } = this.#options;
     for (const batch of this.#unsynced) {
-      if (random.below(2) === 0) applyTo(this.#synced, batch.operations);
+      if (random.below(2) === 0) applyTo(this.#synced, batch.changes);
     }
     this.#unsynced = [];
     this.#visible = new Map(this.#synced);
@@ -206,7 +208,7 @@ class Disk implements SimulatedDisk {
 
   flip(): string | null {
     const { random } = this.#options;
-    const keys = [...this.#visible.keys()].sort((a, b) => (a < b ? -1 : 1));
+    const keys = [...this.#visible.keys()].sort();
     const slots = this.#slots.flatMap((slot, number) => {
       const bytes = slot.pending ?? slot.durable;
       return bytes === null ? [] : [{ number, bytes }];
@@ -243,7 +245,7 @@ class Disk implements SimulatedDisk {
   }
 
   loseRecord(): string | null {
-    const keys = [...this.#synced.keys()].sort((a, b) => (a < b ? -1 : 1));
+    const keys = [...this.#synced.keys()].sort();
     const key = keys[this.#options.random.below(Math.max(1, keys.length))];
     if (key === undefined) return null;
     this.#synced.delete(key);
@@ -285,15 +287,26 @@ type Handle = { readonly run: number; failed: boolean; closed: boolean; tail: Pr
 
 const emptySlot = (): Slot => ({ durable: null, pending: null });
 
-function copyOperation(operation: DiskOperation): DiskOperation {
-  const key = new Uint8Array(operation.key);
-  return operation.kind === "put" ? { kind: "put", key, value: new Uint8Array(operation.value) } : { kind: "delete", key };
+/** The values of a batch share one buffer: many small ones cost more to make and to free than all else that is done here. */
+function copied(operations: readonly DiskOperation[]): readonly Change[] {
+  let sizeBytes = 0;
+  for (const operation of operations) if (operation.kind === "put") sizeBytes += operation.value.length;
+  const bytes = new Uint8Array(sizeBytes);
+  let at = 0;
+  return operations.map((operation) => {
+    const key = keyText(operation.key);
+    if (operation.kind === "delete") return { key, value: null };
+    bytes.set(operation.value, at);
+    const value = bytes.subarray(at, at + operation.value.length);
+    at += value.length;
+    return { key, value };
+  });
 }
 
-function applyTo(image: Map<string, Uint8Array>, operations: readonly DiskOperation[]): void {
-  for (const operation of operations) {
-    if (operation.kind === "put") image.set(keyText(operation.key), operation.value);
-    else image.delete(keyText(operation.key));
+function applyTo(image: Map<string, Uint8Array>, changes: readonly Change[]): void {
+  for (const { key, value } of changes) {
+    if (value === null) image.delete(key);
+    else image.set(key, value);
   }
 }
 

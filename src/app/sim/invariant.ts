@@ -45,8 +45,10 @@ export type Invariant = {
   readonly onEnd?: (world: World, host: VirtualHost, key: string, action: AgentAction, outcome: AgentOutcome) => void;
   readonly onService?: (world: World, host: VirtualHost, resource: string, active: boolean) => void;
   readonly onPromoted?: (world: World, host: VirtualHost, resource: string, promoted: boolean) => void;
-  /** After every event of the virtual world; `touched` = hosts whose core took part in it. */
+  /** After every event of the virtual world in which cores took part; `touched` = their hosts. */
   readonly after?: (world: World, touched: ReadonlySet<VirtualHost>) => void;
+  /** After every event of the virtual world, whatever it was. */
+  readonly afterAll?: (world: World) => void;
   /** Once, when everything has healed and settled. */
   readonly atEnd?: (world: World) => void;
 };

@@ -24,5 +24,6 @@ export function listenersOf(invariants: readonly Invariant[]): Listeners {
     onService: who("onService"),
     onPromoted: who("onPromoted"),
     after: who("after"),
+    afterAll: who("afterAll"),
   };
 }

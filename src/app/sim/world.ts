@@ -198,6 +198,9 @@ export class World {
       if (this.#violation !== null) throw this.#violation;
       if (this.#crash !== null) throw new Violation("CRASH", `${this.#crash.host}: ${describe(this.#crash.error)}`);
       if (what === null) return;
+      for (const look of this.#listeners.afterAll) look(this);
+      // A set that is cleared gets a new table each time, and most events touch no core.
+      if (this.#touched.size === 0) continue;
       for (const look of this.#listeners.after) look(this, this.#touched);
       this.#touched.clear();
     }

@@ -7,7 +7,7 @@ export function nothingAfterDeadline(): Invariant {
   return {
     id: "H4",
     rule: "nothing exclusive runs on a node at D + S",
-    after: (world) => {
+    afterAll: (world) => {
       for (const host of world.hosts) {
         if (!host.powered || host.services.active.size === 0) continue;
         const bound = Math.max(BOUND_MS, 1_600 + (host.memory.plan?.stopMs ?? 0));
