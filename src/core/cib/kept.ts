@@ -1,6 +1,6 @@
 import { attributeOf, childrenOf, type Element, walk } from "./element.ts";
-import { propertyOf, renderConfiguration } from "./sections.ts";
-import type { CibState, NodeStatus } from "./state.ts";
+import { propertyOf, renderSection } from "./sections.ts";
+import { type CibState, type ConfigurationObject, type NodeStatus, uniformNode } from "./state.ts";
 
 /** Resources that the cluster must leave alone: unmanaged or in maintenance by their own or a collective's settings. */
 type Kept = { readonly all: boolean; readonly resources: ReadonlySet<string> };
@@ -17,21 +17,32 @@ function keptOf(state: Pick<CibState, "sections">): Kept {
 }
 
 function readKept(state: Pick<CibState, "sections">): Kept {
-  const configuration = renderConfiguration(state);
-  let all = isTrue(propertyOf(state, "maintenance-mode"));
-  const resources = new Set<string>();
-  for (const section of configuration.children) {
-    if (section.name === "rsc_defaults") all ||= asksToKeep(section);
-    if (section.name === "resources") for (const child of section.children) note(child, false, resources);
+  const { rsc_defaults, resources } = state.sections;
+  const all = isTrue(propertyOf(state, "maintenance-mode")) || asksToKeep(renderSection("rsc_defaults", rsc_defaults));
+  const kept = new Set<string>();
+  for (const object of resources.objects.values()) for (const id of keptBy(object)) kept.add(id);
+  return { all, resources: kept };
+}
+
+/** A change touches few objects, and every change is asked about on every node. */
+const objectCache = new WeakMap<ConfigurationObject, readonly string[]>();
+
+function keptBy(object: ConfigurationObject): readonly string[] {
+  let kept = objectCache.get(object);
+  if (kept === undefined) {
+    const ids: string[] = [];
+    note(object.element, false, ids);
+    kept = ids;
+    objectCache.set(object, kept);
   }
-  return { all, resources };
+  return kept;
 }
 
 /** What a collective says holds for its members. */
-function note(resource: Element, inherited: boolean, kept: Set<string>): void {
+function note(resource: Element, inherited: boolean, kept: string[]): void {
   const own = inherited || asksToKeep(resource);
   const id = attributeOf(resource, "id");
-  if (own && id !== undefined) kept.add(id);
+  if (own && id !== undefined) kept.push(id);
   for (const child of resource.children) if (COLLECTED.has(child.name)) note(child, own, kept);
 }
 
@@ -81,7 +92,7 @@ export function dropCoverage(state: CibState): CibState {
     for (const entry of node.history.values()) {
       if (entry.covered && isKept(state, node, entry.resource)) history = history.set(entry.resource, { ...entry, covered: false });
     }
-    if (history !== node.history) nodes = nodes.set(node.name, { ...node, history });
+    if (history !== node.history) nodes = nodes.set(node.name, uniformNode({ ...node, history }));
   }
   return nodes === state.nodes ? state : { ...state, nodes };
 }

@@ -1,4 +1,4 @@
-import type { CibState, NodeStatus, RefusalCode } from "./state.ts";
+import { type CibState, type NodeStatus, type RefusalCode, uniformNode } from "./state.ts";
 
 /**
  * What a reducer gives back. `voidsPlans`: what plans computed before this index have not begun must not begin any more.
@@ -27,5 +27,5 @@ export function refused(code: RefusalCode, message: string): Change {
 }
 
 export function withNode(state: CibState, node: NodeStatus): CibState {
-  return { ...state, nodes: state.nodes.set(node.name, node) };
+  return { ...state, nodes: state.nodes.set(node.name, uniformNode(node)) };
 }

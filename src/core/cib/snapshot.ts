@@ -1,6 +1,6 @@
 import { invariant, PersistentMap } from "../base/index.ts";
 import { SECTIONS, type Section } from "./edit.ts";
-import { type CibState, emptyState, type NodeStatus, type ResourceHistory, type SectionState, type Session } from "./state.ts";
+import { type CibState, emptyState, type NodeStatus, type ResourceHistory, type SectionState, type Session, uniformNode } from "./state.ts";
 
 /** Version of the snapshot's form; a change of the form is a new version and an upgrade note. */
 export const SNAPSHOT_VERSION = 1;
@@ -124,5 +124,5 @@ function decodeNode(plain: unknown): NodeStatus {
         { ...entry, operations: PersistentMap.from<never>(entry.operations), recurring: PersistentMap.from<never>(entry.recurring) },
       ] as const,
   );
-  return { ...node, attributes: PersistentMap.from(node.attributes), history: PersistentMap.from<ResourceHistory>(history) };
+  return uniformNode({ ...node, attributes: PersistentMap.from(node.attributes), history: PersistentMap.from<ResourceHistory>(history) });
 }

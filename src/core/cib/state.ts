@@ -93,9 +93,9 @@ export type NodeStatus = {
   readonly id: string;
   readonly memberId: MemberId | null;
   /** Votes and stores, runs nothing; unknown to the policy engine (RAFT.md §4). */
-  readonly witness?: boolean;
+  readonly witness?: boolean | undefined;
   /** Votes that the operators want it to have; absent: one. */
-  readonly votesWanted?: number;
+  readonly votesWanted?: number | undefined;
   readonly membership: NodeMembership;
   readonly incarnation: Incarnation | null;
   readonly sinceMs: number;
@@ -105,16 +105,16 @@ export type NodeStatus = {
    */
   readonly detachedUntilMs: number | null;
   /** Cluster time of the latest such promise: with `detachedUntilMs` its length, which needs no clock to agree. */
-  readonly detachedAtMs?: number;
+  readonly detachedAtMs?: number | undefined;
   readonly guarantee: NodeGuarantee;
   /** What holds for resources with kernel state (RAFT.md §8); absent: as `guarantee`. */
-  readonly kernelGuarantee?: NodeGuarantee;
-  readonly greeting?: number;
+  readonly kernelGuarantee?: NodeGuarantee | undefined;
+  readonly greeting?: number | undefined;
   /** Log index just before this incarnation was first greeted. */
-  readonly arrivedAt?: LogIndex;
-  readonly clockDifferenceMs?: number;
+  readonly arrivedAt?: LogIndex | undefined;
+  readonly clockDifferenceMs?: number | undefined;
   /** The largest Tself that a daemon of this incarnation has told of, milliseconds: its guardian may hold a deadline of it. */
-  readonly selfFenceMs?: number;
+  readonly selfFenceMs?: number | undefined;
   readonly stopBoundMs: number;
   /** Walks of the stop plan that this incarnation has told of; one more proves that everything had stopped. */
   readonly trips: number;
@@ -124,6 +124,38 @@ export type NodeStatus = {
   readonly history: PersistentMap<ResourceHistory>;
   readonly lastCallId: number;
 };
+
+/**
+ * The node with every field, those that are absent undefined, and always in this order. Optional fields that appear as
+ * they are learnt make dozens of forms of one type, each of which the engine must look up at every read.
+ */
+export function uniformNode(node: NodeStatus): NodeStatus {
+  return {
+    name: node.name,
+    id: node.id,
+    memberId: node.memberId,
+    witness: node.witness,
+    votesWanted: node.votesWanted,
+    membership: node.membership,
+    incarnation: node.incarnation,
+    sinceMs: node.sinceMs,
+    detachedUntilMs: node.detachedUntilMs,
+    detachedAtMs: node.detachedAtMs,
+    guarantee: node.guarantee,
+    kernelGuarantee: node.kernelGuarantee,
+    greeting: node.greeting,
+    arrivedAt: node.arrivedAt,
+    clockDifferenceMs: node.clockDifferenceMs,
+    selfFenceMs: node.selfFenceMs,
+    stopBoundMs: node.stopBoundMs,
+    trips: node.trips,
+    version: node.version,
+    featureLevelMax: node.featureLevelMax,
+    attributes: node.attributes,
+    history: node.history,
+    lastCallId: node.lastCallId,
+  };
+}
 
 /** A committed decision to act, until its result is recorded or its incarnation ends. */
 export type Intent = IntentDraft & {
