@@ -41,7 +41,24 @@ function walkMs(asked: readonly { readonly stage: number; readonly timeoutMs: nu
   return Math.min(WALK_MAX_MS, sum);
 }
 
-/** Equal for plans that ask for the same. */
+/** Actions are most of a plan's text, and stay the same from one plan to the next. */
+const actionTexts = new WeakMap<StopStep["action"], string>();
+
+function actionText(action: StopStep["action"]): string {
+  let text = actionTexts.get(action);
+  if (text === undefined) {
+    text = JSON.stringify(action);
+    actionTexts.set(action, text);
+  }
+  return text;
+}
+
+/** Equal for plans that ask for the same; JSON. */
 export function planSignature(plan: Omit<StopPlan, "version">): string {
-  return plan.steps.length === 0 ? "[]" : JSON.stringify([plan.stopMs ?? 0, plan.steps]);
+  if (plan.steps.length === 0) return "[]";
+  const steps = plan.steps.map(
+    ({ resource, exclusive, action, stage }) =>
+      `{"resource":${JSON.stringify(resource)},"exclusive":${exclusive},"stage":${stage},"action":${actionText(action)}}`,
+  );
+  return `[${plan.stopMs ?? 0},[${steps.join()}]]`;
 }
