@@ -271,6 +271,17 @@ test("an entry is encoded once for the disk and all followers", () => {
   assert.equal(count, 2);
 });
 
+test("an entry that is made has the bytes that msgpack writes, whatever its term and size", () => {
+  const plain: CommandCodec<Uint8Array> = { encode: (bytes) => bytes, decode: (bytes) => bytes };
+  for (const number of [1, 127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1]) {
+    for (const size of [0, 1, 255, 256, 65_535, 65_536, 70_000]) {
+      const data = Buffer.alloc(size, "x");
+      const made = packedEntry({ term: term(number), index: at(1) }, data, plain);
+      assert.deepEqual(Buffer.from(encodeEntry(made, plain)), Buffer.from(packBytes([number, 1, data])), `term ${number}, ${size} bytes`);
+    }
+  }
+});
+
 test("a command is decoded on its way in, handed out once and read anew after that", () => {
   let count = 0;
   const counting: CommandCodec<string> = {

@@ -2,7 +2,7 @@ import { incarnation, invariant, type LogIndex, logIndex, type MemberId, memberI
 import type { Configuration, Entry, EntryId, Member, SnapshotMeta } from "../../core/raft/index.ts";
 import { bytesOf, countOf, fieldsOf, flagOf, listOf, Malformed, nullable, textOf } from "./fields.ts";
 import type { CommandCodec } from "./frame.ts";
-import { LazyEntry, lazyEntry } from "./lazy-entry.ts";
+import { encodedData, LazyEntry, lazyEntry } from "./lazy-entry.ts";
 import { packBytes, unpackBytes } from "./msgpack.ts";
 
 /** Members in one configuration (RAFT.md §6, limits). */
@@ -108,7 +108,8 @@ const encoded = new WeakMap<object, Uint8Array>();
 /** The entry of a command that is new: encoded now, and once. */
 export function packedEntry<C>(id: EntryId, command: C, commands: CommandCodec<C>): Entry<C> {
   const data = commands.encode(command);
-  return new LazyEntry(id, packBytes([id.term, KIND_DATA, data]), data.length, commands, command);
+  const bytes = encodedData(id.term, KIND_DATA, data) ?? packBytes([id.term, KIND_DATA, data]);
+  return new LazyEntry(id, bytes, data.length, commands, command);
 }
 
 /** `[term, kind, data]` in msgpack; the index is known from where the entry stands. The same in packs and frames. */

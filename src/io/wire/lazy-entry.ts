@@ -107,6 +107,23 @@ export class LazyEntry<C> {
   }
 }
 
+/** What msgpack writes for `[term, kind, data]`, with one copy of `data`; null: the term is stored as a float. */
+export function encodedData(entryTerm: Term, dataKind: number, data: Uint8Array): Uint8Array | null {
+  if (entryTerm > 0xffff_ffff) return null;
+  const [tag, size] = entryTerm < 0x80 ? [0, 0] : entryTerm < 0x100 ? [0xcc, 1] : entryTerm < 0x1_0000 ? [0xcd, 2] : [0xce, 4];
+  const lengthSize = data.length < 0x100 ? 1 : data.length < 0x1_0000 ? 2 : 4;
+  const bytes = Buffer.allocUnsafe(4 + size + lengthSize + data.length);
+  let at = 0;
+  bytes[at++] = 0x93;
+  bytes[at++] = size === 0 ? entryTerm : tag;
+  if (size > 0) at = bytes.writeUIntBE(entryTerm, at, size);
+  bytes[at++] = dataKind;
+  bytes[at++] = lengthSize === 1 ? 0xc4 : lengthSize === 2 ? 0xc5 : 0xc6;
+  at = bytes.writeUIntBE(data.length, at, lengthSize);
+  bytes.set(data, at);
+  return bytes;
+}
+
 type Position = { readonly term: Term; readonly index: LogIndex };
 
 /** The entry in `encoded`; null when it carries no command or looks otherwise than `encodeEntry` writes it. */
