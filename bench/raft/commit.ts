@@ -71,12 +71,11 @@ export type CommitReport = {
   };
 };
 
+/** Seconds of one turn, and of the load before the first: daemons run for months, their code is compiled in the first minute. */
+type CommitOptions = { readonly seconds: number; readonly warmSeconds: number; readonly rounds: number; readonly clients: number };
+
 /** All systems stand at once and take turns, so that a busy minute of the machine hits each alike. */
-export async function benchCommit(
-  base: string,
-  options: { readonly seconds: number; readonly rounds: number; readonly clients: number },
-  say: (line: string) => void,
-): Promise<CommitReport> {
+export async function benchCommit(base: string, options: CommitOptions, say: (line: string) => void): Promise<CommitReport> {
   const directories = { skeleton: join(base, "skeleton"), quorate: join(base, "quorate"), etcd: join(base, "etcd") };
   for (const directory of Object.values(directories)) mkdirSync(directory);
   const cluster = await DemoCluster.create(directories.quorate, 3);
@@ -103,12 +102,13 @@ export async function benchCommit(
   }
 }
 
-async function takeTurns(
-  systems: readonly System[],
-  options: { readonly seconds: number; readonly rounds: number; readonly clients: number },
-  say: (line: string) => void,
-): Promise<readonly CommitRow[]> {
+async function takeTurns(systems: readonly System[], options: CommitOptions, say: (line: string) => void): Promise<readonly CommitRow[]> {
   const rows: CommitRow[] = [];
+  const { clients: many, warmSeconds: seconds } = options;
+  for (const { connect, pids, onlyOne } of systems) {
+    if (onlyOne === true) continue;
+    await runLoad({ connect, clients: many, connections: Math.min(many, CONNECTIONS_MAX), pids, seconds });
+  }
   for (const clients of [1, options.clients]) {
     const present = systems.filter((system) => clients === 1 || system.onlyOne !== true);
     const samples = new Map<string, LoadSamples[]>(present.map(({ name }) => [name, []]));

@@ -18,7 +18,7 @@ const USAGE = `usage: npm run bench:raft -- [--only PART,...] [--full] [--second
   memory     many commits; memory of leader and followers along the way, its slope
   policy     the policy worker computes without a pause; latency of commits meanwhile, elections
 
-Quick without --full. Numbers of its own may be given: --rounds (commit), --runs (elections), --mib (snapshot), --entries
+Quick without --full. Numbers of its own may be given: --rounds, --warm in seconds (commit), --runs (elections), --mib (snapshot), --entries
 (replay), --commits and --limit in seconds (memory), --resources (policy). With --json one line a part.
 `;
 
@@ -27,6 +27,7 @@ const { values } = parseArgs({
     only: { type: "string", default: "commit,elections,snapshot,replay,memory,policy" },
     full: { type: "boolean", default: false },
     seconds: { type: "string" },
+    warm: { type: "string" },
     rounds: { type: "string" },
     clients: { type: "string", default: "256" },
     // Unix sockets take 107 bytes of path, and a temporary directory may be in memory.
@@ -51,7 +52,8 @@ async function run(only: string, base: string): Promise<unknown> {
   const clients = Number(values.clients);
   switch (only) {
     case "commit": {
-      const options = { seconds: amount(values.seconds, 2, 4), rounds: amount(values.rounds, 2, 5), clients };
+      const warmSeconds = amount(values.warm, 5, 20);
+      const options = { seconds: amount(values.seconds, 2, 4), warmSeconds, rounds: amount(values.rounds, 2, 5), clients };
       const report = await benchCommit(base, options, say);
       for (const [name, ratio] of Object.entries(report.ratios)) say(`${name}: ${ratio === null ? "-" : ratio.toFixed(2)}`);
       return report;
