@@ -122,13 +122,12 @@ export class Daemon implements ApiHandler {
     throw fault("NOT_INITIALISED", "this node belongs to no cluster; use `cluster init` or `cluster join`");
   }
 
-  async #askMember(member: MemberNode, call: ApiCall, params: Readonly<Record<string, unknown>>): Promise<unknown> {
-    if (call.method === "cluster.address" && params["force"] !== true) await this.#proveAddresses(member, params);
-    if (call.caller.kind !== "local") return member.request(call.method, params, call.signal);
-    const answer = await member.requestAtLeader(call.method, params, call.signal);
-    if (call.method !== "status" || !member.isOutside) return answer;
-    const status = answer as { readonly warnings: readonly string[] };
-    return { ...status, warnings: [OUTSIDE, ...status.warnings] };
+  #askMember(member: MemberNode, call: ApiCall, params: Readonly<Record<string, unknown>>): Promise<unknown> {
+    const { method, caller, signal } = call;
+    const ask = (): Promise<unknown> =>
+      caller.kind === "local" ? member.requestAtLeader(method, params, signal) : member.request(method, params, signal);
+    if (method === "cluster.address" && params["force"] !== true) return this.#proveAddresses(member, params).then(ask);
+    return method === "status" && caller.kind === "local" ? ask().then((answer) => warnedOf(member, answer)) : ask();
   }
 
   /** What is not even addresses of a member is refused by the member itself. */
@@ -382,4 +381,11 @@ async function until(timeoutMs: number, holds: () => boolean): Promise<void> {
     if (monotonicMs() > endMs) throw fault("TIMEOUT", `this took longer than ${timeoutMs} ms; it may still happen`, { retryable: true });
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
+}
+
+/** The status that a member answers with, and that it was removed, if it was. */
+function warnedOf(member: MemberNode, answer: unknown): unknown {
+  if (!member.isOutside) return answer;
+  const status = answer as { readonly warnings: readonly string[] };
+  return { ...status, warnings: [OUTSIDE, ...status.warnings] };
 }

@@ -120,6 +120,7 @@ export class MemberNode {
           createRaft,
           timing: settings.timing,
           snapshotLogBytes: settings.snapshotLogBytes,
+          logsDebug: settings.logLevel === "debug",
           ...(options.firstStart ? { restartWait: false } : {}),
         },
         node.#adapters(store),
@@ -138,12 +139,14 @@ export class MemberNode {
    * The same for a caller on this host: what only the leader can answer is asked of the leader. Requests that came from
    * another node are never passed on, so that two nodes that each take the other for the leader do not play ball.
    */
-  async requestAtLeader(method: string, params: unknown, signal?: AbortSignal): Promise<unknown> {
+  requestAtLeader(method: string, params: unknown, signal?: AbortSignal): Promise<unknown> {
+    return isForLeader(method) ? this.#passOn(method, params, signal) : this.request(method, params, signal);
+  }
+
+  async #passOn(method: string, params: unknown, signal?: AbortSignal): Promise<unknown> {
     const { leader, role } = this.#shell.core.raftStatus;
     const configuration = this.#configuration;
-    if (!isForLeader(method) || role === "leader" || leader === null || configuration === null) {
-      return this.request(method, params, signal);
-    }
+    if (role === "leader" || leader === null || configuration === null) return this.request(method, params, signal);
     try {
       return await askLeader({ leader, configuration, identity: this.#identity }, method, params);
     } catch (error) {

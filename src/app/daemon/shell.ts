@@ -96,7 +96,7 @@ class Shell implements NodeShell {
   #cancelTick: (() => void) | null = null;
   #tickAtMs = Number.POSITIVE_INFINITY;
   /** Ends when all writes asked for so far are durable: what depends on them leaves in their order. */
-  #written: Promise<void> = Promise.resolve();
+  #written: Promise<unknown> = Promise.resolve();
 
   constructor(options: NodeOptions, adapters: NodeAdapters) {
     this.#adapters = adapters;
@@ -251,12 +251,11 @@ class Shell implements NodeShell {
    * Writes are handed to the store in the order in which the core asked for them: one that waited for its chunks would come
    * after the next one, with an older term. Chunks beside a snapshot that is installed are of a later snapshot.
    */
-  async #save(write: Persist): Promise<void> {
+  #save(write: Persist): Promise<unknown> {
     const { store } = this.#adapters;
     const { hard, entries, snapshot, recovered, ticket, chunks } = write;
-    const saved = ticket === null ? null : store.save({ hard, entries, snapshot, recovered });
-    const kept = chunks.length === 0 ? null : store.keepChunks(chunks);
-    await Promise.all([saved, kept]);
+    const saved = ticket === null ? Promise.resolve() : store.save({ hard, entries, snapshot, recovered });
+    return chunks.length === 0 ? saved : Promise.all([saved, store.keepChunks(chunks)]);
   }
 
   #load(last: EntryId): void {

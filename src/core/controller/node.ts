@@ -222,8 +222,13 @@ export class NodeCore implements Host {
     if (message !== null) this.#effects.push({ kind: "planner", message });
   }
 
-  log(level: "error" | "warn" | "info" | "debug", facts: Readonly<Record<string, unknown>>, text: string): void {
-    this.#effects.push({ kind: "log", level, facts, text });
+  log(level: LogLevel, facts: Readonly<Record<string, unknown>>, text: string): void {
+    if (this.#reads(level)) this.#effects.push({ kind: "log", level, facts, text });
+  }
+
+  /** Does anybody read lines of this level? */
+  #reads(level: LogLevel): boolean {
+    return level !== "debug" || this.options.logsDebug !== false;
   }
 
   #handle(event: NodeEvent): unknown {
@@ -422,7 +427,7 @@ export class NodeCore implements Host {
     this.#feed.note(entry, proposal.command, this.#leader.rests);
     this.#proposals.applied(entry.index, entry.term, result);
     const told = describeCommand(proposal.command, result, before);
-    if (told.level !== null) this.log(told.level, { index: entry.index, ...told.facts }, told.summary);
+    if (told.level !== null && this.#reads(told.level)) this.log(told.level, { index: entry.index, ...told.facts }, told.summary);
     if (result.ok) {
       const { summary, facts } = told;
       const event = { kind: "applied", command: proposal.command.kind, summary, facts, atMs: state.clockMs } as const;
@@ -458,6 +463,8 @@ export class NodeCore implements Host {
     this.emit({ kind: "takeSnapshot", state: this.#state, last, configuration: this.raft.configurationAt(last.index) });
   }
 }
+
+type LogLevel = "error" | "warn" | "info" | "debug";
 
 /** Events that come many times a second and seldom matter to the duties. */
 const FREQUENT: ReadonlySet<NodeEvent["kind"]> = new Set<NodeEvent["kind"]>(["message", "tick", "stored", "request"]);

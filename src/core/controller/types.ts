@@ -74,6 +74,8 @@ export type NodeOptions = {
   readonly snapshotLogBytes?: number;
   /** First start of a cluster that nobody else can know: no need to wait for old leases (RAFT.md §2 feature 5). */
   readonly restartWait?: boolean;
+  /** False: nobody reads lines of level `debug`, so none are made. There is one for each attribute that is set. */
+  readonly logsDebug?: boolean;
 };
 
 /** Everything that reaches a node. Times are on the wrapper (`Step`), so that a run is a list of these. */
