@@ -13,33 +13,31 @@ const COMPARED = new Set(["start", "promote", "monitor", "migrate_from"]);
 
 /** Step 4: node by node, history by history (A10-A14). */
 export function checkDefinitions(planner: Planner): void {
+  const index = resourcesByNode(planner);
   for (const node of planner.model.nodeList) {
     if (!node.maintenance && !node.available) continue;
-    for (const resource of historiesOn(planner, node)) {
+    for (const resource of index.get(node) ?? []) {
       const history = resource.histories.get(node);
       if (history !== undefined) checkHistory(planner, resource, history);
     }
   }
 }
 
-/** Resources with history on a node; indexed once, because clusters have many nodes. */
-function historiesOn(planner: Planner, node: PolicyNode): readonly Resource[] {
-  let index = indexes.get(planner);
-  if (index === undefined) {
-    index = new Map();
-    for (const resource of planner.model.primitives) {
-      for (const at of resource.histories.keys()) {
-        const list = index.get(at);
-        if (list === undefined) index.set(at, [resource]);
-        else list.push(resource);
-      }
+/**
+ * Resources with history on a node. Kept nowhere: the value of a `WeakMap` lives until the whole heap is collected, and
+ * this one holds the model.
+ */
+function resourcesByNode(planner: Planner): ReadonlyMap<PolicyNode, readonly Resource[]> {
+  const index = new Map<PolicyNode, Resource[]>();
+  for (const resource of planner.model.primitives) {
+    for (const at of resource.histories.keys()) {
+      const list = index.get(at);
+      if (list === undefined) index.set(at, [resource]);
+      else list.push(resource);
     }
-    indexes.set(planner, index);
   }
-  return index.get(node) ?? [];
+  return index;
 }
-
-const indexes = new WeakMap<Planner, Map<PolicyNode, Resource[]>>();
 
 function checkHistory(planner: Planner, resource: Resource, history: ResourceHistory): void {
   const { node } = history;
