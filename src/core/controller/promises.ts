@@ -1,7 +1,7 @@
 import { type CibState, DETACH_MAX_MS, type NodeStatus } from "../cib/index.ts";
 import { CLOCK_RHO } from "../raft/index.ts";
 
-type Promised = { readonly of: string; readonly endMs: number };
+type Promised = Pick<NodeStatus, "incarnation" | "detachedAtMs" | "detachedUntilMs"> & { readonly endMs: number };
 
 /**
  * Deadlines that planned absences have promised to guardians, by this member's own monotonic clock. Cluster time follows
@@ -29,13 +29,13 @@ export class Promises {
       this.#seen.delete(node.name);
       return;
     }
-    const of = `${incarnation} ${detachedAtMs} ${detachedUntilMs}`;
     const known = this.#seen.get(node.name);
-    if (known?.of === of) return;
+    const same = known !== undefined && known.incarnation === incarnation;
+    if (same && known.detachedAtMs === detachedAtMs && known.detachedUntilMs === detachedUntilMs) return;
     const lengthMs = detachedAtMs === undefined ? DETACH_MAX_MS : Math.max(0, detachedUntilMs - detachedAtMs);
     // The guardian's clock may be the slower of the two.
     const endMs = nowMs + Math.ceil(lengthMs * (1 + 2 * CLOCK_RHO));
-    const before = known?.of.startsWith(`${incarnation} `) ? known.endMs : 0;
-    this.#seen.set(node.name, { of, endMs: Math.max(before, endMs) });
+    const before = same ? known.endMs : 0;
+    this.#seen.set(node.name, { incarnation, detachedAtMs, detachedUntilMs, endMs: Math.max(before, endMs) });
   }
 }

@@ -1,4 +1,12 @@
-import { type CibState, guardiansStopWithoutQuorum, isKept, type NodeStatus, stopAction } from "../cib/index.ts";
+import {
+  type CibState,
+  guardiansStopWithoutQuorum,
+  type Intent,
+  isKept,
+  type NodeStatus,
+  type StopSpec,
+  stopAction,
+} from "../cib/index.ts";
 import type { StopPlan, StopStep } from "../ports/index.ts";
 
 /** The guardian walks at most this long, milliseconds; what asks for more is killed then. */
@@ -23,7 +31,7 @@ export function stopPlanOf(state: CibState, self: NodeStatus): Required<Omit<Sto
   for (const intent of state.intents.values()) {
     if (intent.node !== self.name || intent.incarnation !== self.incarnation || intent.stop === null) continue;
     if (isKept(state, self, intent.resource)) continue;
-    const action = stopAction(intent.action, intent.stop);
+    const action = stopOf(intent, intent.stop);
     const { stage, timeoutMs, configured } = intent.stop;
     asked.set(intent.resource, { stage, timeoutMs: configured === true ? timeoutMs : 0 });
     steps.set(intent.resource, { resource: intent.resource, exclusive: intent.stop.exclusive, action, stage: intent.stop.stage });
@@ -39,6 +47,18 @@ function walkMs(asked: readonly { readonly stage: number; readonly timeoutMs: nu
   let sum = 0;
   for (const timeoutMs of longest.values()) sum += timeoutMs;
   return Math.min(WALK_MAX_MS, sum);
+}
+
+/** An intent is looked at many times while it is under way. */
+const stops = new WeakMap<Intent, StopStep["action"]>();
+
+function stopOf(intent: Intent, spec: StopSpec): StopStep["action"] {
+  let action = stops.get(intent);
+  if (action === undefined) {
+    action = stopAction(intent.action, spec);
+    stops.set(intent, action);
+  }
+  return action;
 }
 
 /** Actions are most of a plan's text, and stay the same from one plan to the next. */
