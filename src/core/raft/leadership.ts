@@ -62,6 +62,8 @@ export function startRound<C>(server: Server<C>, leadership: Leadership): void {
 
 /** Finds the latest round that a quorum has answered; reads and leases hang on when it was sent. */
 function confirmRounds<C>(server: Server<C>, leadership: Leadership): void {
+  // The answers that come after those of a quorum tell nothing more of the latest round.
+  if (leadership.confirmedRound >= leadership.round) return;
   const own = server.settings.id;
   const acked = (id: MemberId): number => {
     if (id === own) return leadership.round;
