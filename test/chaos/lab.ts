@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ROOM_BYTES } from "../../src/io/storage/index.ts";
 
 /** A command of the lab takes well below a second; on a machine with a lot to do, some. */
 const COMMAND_TIMEOUT_MS = 60_000;
@@ -37,6 +38,12 @@ export function command(
 /** Where disks of hosts are; `lab down` removes them there only. */
 const DISKS = "/var/tmp";
 let labs = 0;
+
+/** Makes a small file system of its own in `image`: with what ext4 keeps for itself it still has the room that a new member wants. */
+export async function makeSmallDisk(image: string): Promise<void> {
+  await command("truncate", ["-s", String(2 * ROOM_BYTES), image]);
+  await command("mkfs.ext4", ["-q", "-m", "0", image]);
+}
 
 /** Takes down labs of runs that were killed before they could. */
 export async function sweepLabs(): Promise<void> {

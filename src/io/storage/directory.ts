@@ -30,7 +30,7 @@ const OPENING = "opening";
 const CUT_MAX = 2;
 const OPENING_MS = 1000;
 /** Two write buffers, a log until its snapshot, and that snapshot, of a small cluster; bytes. */
-const ROOM_BYTES = 64 * 1024 * 1024;
+export const ROOM_BYTES = 64 * 1024 * 1024;
 /** Bytes of one synced batch while records are copied. */
 const COPY_BYTES = 1024 * 1024;
 

@@ -1,5 +1,12 @@
 export { PACK_BYTES_MAX } from "./batch.ts";
-export { checkFileSystem, checkRoom, createStoreDirectory, openStoreDirectory, type StoreDirectoryOptions } from "./directory.ts";
+export {
+  checkFileSystem,
+  checkRoom,
+  createStoreDirectory,
+  openStoreDirectory,
+  ROOM_BYTES,
+  type StoreDirectoryOptions,
+} from "./directory.ts";
 export { type DiskOperation, type DiskRange, type DiskRecord, type KeyValueDisk, SLOT_BYTES, type SlotFile } from "./disk.ts";
 export { StoreError, type StoreErrorCode } from "./errors.ts";
 export { openLevelDisk } from "./level-disk.ts";

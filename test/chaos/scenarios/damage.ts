@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readdirSync, readSync, rmSync, statSyn
 import { join } from "node:path";
 import type { Random } from "../../../src/core/base/index.ts";
 import type { LabCluster } from "../cluster.ts";
-import { command } from "../lab.ts";
+import { command, makeSmallDisk } from "../lab.ts";
 import { PATIENT, patient, type Scenario } from "../scenario.ts";
 
 /** Files of a store, biggest first. */
@@ -83,7 +83,6 @@ export const tornTail: Scenario = {
   explained: ["damage", "disk", "quorum"],
 };
 
-const DISK_BYTES = 48 << 20;
 const withoutXfsIo = (): string | null => {
   if (!existsSync("/dev/loop-control")) return "no loop devices here";
   return existsSync("/usr/sbin/xfs_io") ? null : "xfsprogs is not installed";
@@ -98,8 +97,7 @@ export const unsyncedLost: Scenario = {
     return {
       timing: PATIENT,
       prepareDisk: async (directory) => {
-        await command("truncate", ["-s", String(DISK_BYTES), imageOf(directory)]);
-        await command("mkfs.ext4", ["-q", "-m", "0", imageOf(directory)]);
+        await makeSmallDisk(imageOf(directory));
         await mountDisk(directory);
         mounted.push(directory);
       },

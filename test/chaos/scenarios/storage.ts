@@ -1,11 +1,9 @@
 import { existsSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { type LabCluster, pause } from "../cluster.ts";
-import { command } from "../lab.ts";
+import { command, makeSmallDisk } from "../lab.ts";
 import { PATIENT, patient, type Scenario } from "../scenario.ts";
 import { clocks, setClock, withoutFaketime } from "./clocks.ts";
-
-const DISK_BYTES = 48 << 20;
 
 export const diskFull: Scenario = {
   name: "disk-full",
@@ -16,8 +14,7 @@ export const diskFull: Scenario = {
       prepareDisk: async (directory) => {
         // Beside the directory, so that it goes with the lab.
         const image = `${directory}.img`;
-        await command("truncate", ["-s", String(DISK_BYTES), image]);
-        await command("mkfs.ext4", ["-q", "-m", "0", image]);
+        await makeSmallDisk(image);
         await command("mount", ["-o", "loop", image, directory]);
         mounted.push(directory);
       },
