@@ -1,14 +1,14 @@
 import { formatScore, INFINITY_SCORE } from "../base/index.ts";
 import type { Command, HistorySelection } from "./commands.ts";
 import { failCountNames } from "./history.ts";
-import { dropCoverage } from "./kept.ts";
+import { dropCoverage, KEEPING_ATTRIBUTE } from "./kept.ts";
 import { accepted, type Change, refused, withNode } from "./outcome.ts";
 import { ATTRIBUTES_MAX, type CibState, type NodeStatus, type ResourceHistory } from "./state.ts";
 
 type Of<K extends Command["kind"]> = Extract<Command, { kind: K }>;
 
 /** They say what may run on a node at all, or that it has to go. Others only weigh places against each other. */
-const COMMANDING: ReadonlySet<string> = new Set(["standby", "maintenance", "shutdown", "terminate"]);
+const COMMANDING: ReadonlySet<string> = new Set(["standby", KEEPING_ATTRIBUTE, "shutdown", "terminate"]);
 
 /** Transient attributes: they end with the incarnation of the node. */
 export function applyAttributes(state: CibState, command: Of<"attribute.set">): Change {
@@ -26,7 +26,7 @@ export function applyAttributes(state: CibState, command: Of<"attribute.set">): 
     const attributes = change.value === null ? node.attributes.delete(change.name) : node.attributes.set(change.name, change.value);
     next = withNode(next, { ...node, attributes });
     voidsPlans ||= COMMANDING.has(change.name);
-    mayKeep ||= change.name === "maintenance";
+    mayKeep ||= change.name === KEEPING_ATTRIBUTE;
   }
   return accepted(mayKeep ? dropCoverage(next) : next, { voidsPlans, datesPlans: next !== state });
 }

@@ -72,13 +72,16 @@ export function isKept(state: CibState, node: NodeStatus, resource: string): boo
   return isNodeKept(state, node);
 }
 
+/** The one node attribute, transient or not, that leaves everything on its node alone. */
+export const KEEPING_ATTRIBUTE = "maintenance";
+
 /** Is everything on this node left alone? */
 function isNodeKept(state: CibState, node: NodeStatus): boolean {
-  if (isTrue(node.attributes.get("maintenance"))) return true;
+  if (isTrue(node.attributes.get(KEEPING_ATTRIBUTE))) return true;
   const configured = state.sections.nodes.objects.get(node.id)?.element;
   for (const block of configured === undefined ? [] : childrenOf(configured, "instance_attributes")) {
     for (const pair of childrenOf(block, "nvpair")) {
-      if (attributeOf(pair, "name") === "maintenance" && isTrue(attributeOf(pair, "value"))) return true;
+      if (attributeOf(pair, "name") === KEEPING_ATTRIBUTE && isTrue(attributeOf(pair, "value"))) return true;
     }
   }
   return false;

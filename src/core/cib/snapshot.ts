@@ -42,43 +42,28 @@ export function snapshotPieces(state: CibState): Generator<string> {
   return jsonPieces(encodeSnapshot(state), PIECE_DEPTH);
 }
 
-/** A list (`keys` null) or an object that is being written. */
-type Open = { readonly keys: readonly string[] | null; readonly items: readonly unknown[]; at: number; empty: boolean };
-
-/** With a stack of its own: a generator inside of a generator hands each piece up through all levels. */
-function* jsonPieces(whole: unknown, depth: number): Generator<string> {
-  const opened: Open[] = [];
-  let value = whole;
-  let before = "";
-  for (;;) {
-    if (opened.length === depth || typeof value !== "object" || value === null) yield before + JSON.stringify(value);
-    else {
-      if (before !== "") yield before;
-      opened.push(open(value));
-    }
-    for (;;) {
-      const top = opened.at(-1);
-      if (top === undefined) return;
-      const { keys, items, at } = top;
-      if (at === items.length) {
-        opened.pop();
-        yield keys === null ? (top.empty ? "[]" : "]") : top.empty ? "{}" : "}";
-        continue;
-      }
-      top.at += 1;
-      if (keys !== null && items[at] === undefined) continue;
-      value = items[at] ?? null;
-      const sign = top.empty ? (keys === null ? "[" : "{") : ",";
-      before = keys === null ? sign : `${sign}${JSON.stringify(keys[at])}:`;
-      top.empty = false;
-      break;
-    }
+function* jsonPieces(value: unknown, depth: number): Generator<string> {
+  if (depth === 0 || typeof value !== "object" || value === null) {
+    yield JSON.stringify(value);
+    return;
   }
-}
-
-function open(value: object): Open {
-  const list = Array.isArray(value);
-  return { keys: list ? null : Object.keys(value), items: list ? value : Object.values(value), at: 0, empty: true };
+  let first = true;
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      yield first ? "[" : ",";
+      first = false;
+      yield* jsonPieces(item ?? null, depth - 1);
+    }
+    yield first ? "[]" : "]";
+    return;
+  }
+  for (const [key, item] of Object.entries(value)) {
+    if (item === undefined) continue;
+    yield `${first ? "{" : ","}${JSON.stringify(key)}:`;
+    first = false;
+    yield* jsonPieces(item, depth - 1);
+  }
+  yield first ? "{}" : "}";
 }
 
 function encodeNode(node: NodeStatus): unknown {

@@ -154,7 +154,8 @@ export function uniformNode(node: NodeStatus): NodeStatus {
     attributes: node.attributes,
     history: node.history,
     lastCallId: node.lastCallId,
-  };
+    // An optional field that were left out here would be lost without a word.
+  } satisfies Record<keyof NodeStatus, unknown>;
 }
 
 /** A committed decision to act, until its result is recorded or its incarnation ends. */

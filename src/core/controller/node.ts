@@ -464,7 +464,7 @@ export class NodeCore implements Host {
   }
 }
 
-type LogLevel = "error" | "warn" | "info" | "debug";
+type LogLevel = Extract<Effect, { kind: "log" }>["level"];
 
 /** Events that come many times a second and seldom matter to the duties. */
 const FREQUENT: ReadonlySet<NodeEvent["kind"]> = new Set<NodeEvent["kind"]>(["message", "tick", "stored", "request"]);

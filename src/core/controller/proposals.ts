@@ -110,8 +110,6 @@ export class Proposals {
   }
 
   #complete(waiting: Waiting): readonly ProposeOutcome[] {
-    const { outcomes } = waiting;
-    if (outcomes.length === waiting.count && waiting.count === 1) return outcomes;
     return Array.from({ length: waiting.count }, (_, at) => waiting.outcomes[at] ?? { kind: "unknown", why: "timeout" });
   }
 }

@@ -73,12 +73,9 @@ function actionText(action: StopStep["action"]): string {
   return text;
 }
 
-/** Equal for plans that ask for the same; JSON. */
+/** Equal for plans that ask for the same; JSON, with whatever a step holds. */
 export function planSignature(plan: Omit<StopPlan, "version">): string {
   if (plan.steps.length === 0) return "[]";
-  const steps = plan.steps.map(
-    ({ resource, exclusive, action, stage }) =>
-      `{"resource":${JSON.stringify(resource)},"exclusive":${exclusive},"stage":${stage},"action":${actionText(action)}}`,
-  );
+  const steps = plan.steps.map(({ action, ...step }) => `${JSON.stringify(step)},${actionText(action)}`);
   return `[${plan.stopMs ?? 0},[${steps.join()}]]`;
 }
