@@ -29,6 +29,7 @@ export class Member {
   #unproven = new Set<string>();
   #planVersion = 0;
   #planSignature = "[]";
+  #planResources: ReadonlySet<string> = new Set();
   #planAcked = 0;
   /** The parts of the state that the plan was made of: equal parts give the same plan. */
   #planMadeOf: { readonly self: NodeStatus; readonly intents: unknown; readonly sections: unknown } | null = null;
@@ -169,7 +170,7 @@ export class Member {
   }
 
   #isCovered(resource: string): boolean {
-    return this.#planAcked >= this.#planVersion && this.#planSignature.includes(`"resource":${JSON.stringify(resource)}`);
+    return this.#planAcked >= this.#planVersion && this.#planResources.has(resource);
   }
 
   /** Nothing is on its way to or from the guardian or the log but recurring monitors, whose times are known. */
@@ -342,6 +343,7 @@ export class Member {
     if (this.#planHeld) return;
     if (signature !== this.#planSignature || !this.#planSent) this.#planVersion += 1;
     this.#planSignature = signature;
+    this.#planResources = new Set(steps.map((step) => step.resource));
     this.#planSent = true;
     this.#host.emit({ kind: "stopPlan", plan: { version: this.#planVersion, ...(stopMs > 0 ? { stopMs } : {}), steps } });
     // A plan with exclusive steps needs a finite deadline before anything of it may start.
