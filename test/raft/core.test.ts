@@ -173,6 +173,30 @@ test("feature 5: a restarted voter grants nothing for E", () => {
   assert.equal(lone.sent("voteReply").length, 1);
 });
 
+test("feature 5: the wait after a restart holds for requests of the present term too", () => {
+  const lone = new Lone([1, 1, 1], { restartWait: true });
+  lone.get(3, vote(lone, { term: 1 }));
+  assert.deepEqual([lone.sent("voteReply").length, lone.core.status().vote], [0, null]);
+  lone.now = E;
+  lone.get(3, vote(lone, { term: 1 }));
+  assert.equal(lone.sent("voteReply").length, 1);
+});
+
+test("feature 17: who answered the round of a leader elects nobody for E, also when it has learnt the newer term otherwise", () => {
+  const lone = new Lone([1, 1, 1], { leaseReads: true });
+  lone.get(2, heartbeat());
+  // Member 3 stands in term 2: its refusal of a pre-vote overtakes its request, which waits for a write.
+  lone.get(3, { kind: "preVoteReply", term: 2, forTerm: 2, granted: false, reason: "term" });
+  lone.now += E - 1;
+  lone.get(3, vote(lone, { term: 2 }));
+  assert.deepEqual([lone.sent("voteReply").length, lone.core.status().vote], [0, null]);
+  lone.get(3, vote(lone, { term: 2, transfer: true }));
+  assert.deepEqual(
+    lone.sent("voteReply").map((one) => one.granted),
+    [true],
+  );
+});
+
 test("feature 3: an old leader and an old pre-candidate learn the newer term", () => {
   const lone = new Lone([1, 1, 1]);
   lone.get(2, heartbeat({ term: 5 }));
@@ -382,6 +406,21 @@ test("§6: what an earlier boot of a member says does not count, and a recoverin
   assert.equal(lone.core.status().commit, 2);
 });
 
+test("feature 4: a new leader gives a member E also when that member was recovering under an earlier one", () => {
+  const lone = new Lone([1, 1]);
+  lone.lead();
+  lone.beat(2, { state: "recovering" });
+  lone.get(2, heartbeat({ term: 3 }));
+  lone.now += E;
+  lone.step({ kind: "campaign", nowMs: lone.now });
+  lone.get(2, { kind: "preVoteReply", forTerm: 4, granted: true, reason: null });
+  lone.get(2, { kind: "voteReply", granted: true, reason: null });
+  lone.tick(E);
+  assert.equal(lone.core.status().role, "leader", "member 2 has voted, so it is whole again");
+  lone.tick(10);
+  assert.equal(lone.core.status().role, "follower");
+});
+
 test("§7: a peer's last answer survives its restart, because Tsafe counts from it", () => {
   const lone = new Lone([1, 1, 1]);
   lone.lead();
@@ -435,6 +474,23 @@ test("§6, limits: too large, too many uncommitted, each by name", () => {
   };
   const results = [propose("x".repeat(90)), propose("a"), propose("x".repeat(70)), propose("y".repeat(70)), propose("b", "c", "d")];
   assert.deepEqual(results, ["too-large", "appended", "appended", "busy", "busy"]);
+});
+
+test("§6, limits: entries of the leader itself are no credit for proposals", () => {
+  const lone = new Lone([1, 1, 1], { limits: { uncommittedBytes: 400 } });
+  lone.lead();
+  for (let n = 0; n < 3; n += 1) {
+    const member = { name: `n${n}`, addresses: [], incarnation: null };
+    const request = { kind: "change", mode: "joint", changes: [{ op: "member", id: memberId(3), member }] } as const;
+    lone.step({ kind: "proposeChange", context: n, request });
+    lone.ack(2);
+  }
+  const kinds = ["a", "b"].map((letter) => {
+    lone.step({ kind: "propose", context: 9, commands: [letter.repeat(300)] });
+    const answer = lone.answers.at(-1);
+    return answer?.kind === "proposal" ? answer.outcome.kind : null;
+  });
+  assert.deepEqual(kinds, ["appended", "refused"]);
 });
 
 test("§6, limits: a slow state machine stops the hand-out, not the log", () => {
@@ -543,6 +599,24 @@ test("a removed leader commits its removal, hands over and stays out; a removed 
   world.run(3000);
   const status = leader.core?.status();
   assert.deepEqual([status?.role, world.leaderHost()?.id, world.counts.elections], ["follower", next.id, 2]);
+});
+
+test("a removed leader that was handing over wakes to say what became of it, although it stands for nothing any more", () => {
+  const lone = new Lone([1, 1, 1]);
+  lone.lead();
+  const changes = [{ op: "remove", id: memberId(1) }] as const;
+  lone.step({ kind: "proposeChange", context: 1, request: { kind: "change", mode: "joint", changes } });
+  lone.step({ kind: "transfer", context: 2, to: memberId(3) });
+  for (let n = 0; n < 3; n += 1) {
+    lone.ack(2);
+    lone.ack(3);
+  }
+  assert.equal(lone.core.status().role, "follower");
+  for (let turn = 0; turn < 10 && lone.core.nextWakeMs() < 1e6; turn += 1) lone.tick(Math.max(10, lone.core.nextWakeMs() - lone.now));
+  assert.deepEqual(
+    lone.answers.filter((one) => one.kind === "transfer").map((one) => one.outcome.kind),
+    ["refused"],
+  );
 });
 
 test("a witness that had to lead brings a better member up to date and hands over", () => {

@@ -32,7 +32,7 @@ import {
   startServer,
 } from "./state.ts";
 import { statusOf } from "./status.ts";
-import { driveStall, driveWitness, expireDeparture, expireTransfer, startTransfer, watchStore } from "./transfer.ts";
+import { departureEndMs, driveStall, driveWitness, expireDeparture, expireTransfer, startTransfer, watchStore } from "./transfer.ts";
 import type { Entry, EntryId, Input, Message, RaftCore, RaftOptions, WriteTicket } from "./types.ts";
 
 type OfKind<C, K extends Message<C>["kind"]> = Extract<Message<C>, { readonly kind: K }>;
@@ -368,7 +368,10 @@ function nextWakeMs<C>(server: Server<C>): number {
   const { leadership, settings } = server;
   if (leadership !== null) return Math.min(leadership.nextHeartbeatMs, leadership.hintDueMs ?? Number.POSITIVE_INFINITY);
   const { electionMs, storeHealthyMs, storeStallMs, storeRecoveryMs } = settings.timing;
-  let wake = mayCampaign(server) ? server.electionStartMs + server.electionTimeoutMs : Number.POSITIVE_INFINITY;
+  let wake = Math.min(
+    mayCampaign(server) ? server.electionStartMs + server.electionTimeoutMs : Number.POSITIVE_INFINITY,
+    departureEndMs(server),
+  );
   for (const read of server.forwardedReads) wake = Math.min(wake, read.sinceMs + 2 * electionMs);
   const write = server.tickets[0];
   if (write !== undefined) {

@@ -174,6 +174,8 @@ function tally<C>(server: Server<C>): void {
 /** Takes office: all progress starts anew and an empty entry of the new term goes into the log (Raft paper §5.4.2). */
 function becomeLeader<C>(server: Server<C>): void {
   invariant(!server.recovering, "a recovering member cannot lead");
+  const last = lastIndex(server.log);
+  appendEntries(server.log, [{ term: server.term, index: logIndex(last + 1), kind: "empty" }]);
   server.role = "leader";
   server.leaderHeardMs = null;
   server.leadership = {
@@ -192,12 +194,10 @@ function becomeLeader<C>(server: Server<C>): void {
     uncommittedBytes: bytesBetween(server.log, logIndex(server.commit + 1), lastIndex(server.log)),
   };
   setLeader(server, server.settings.id);
-  const last = lastIndex(server.log);
   for (const peer of server.peers.values()) {
     resetPeer(peer, firstNext(logIndex(last + 1)));
     forgetAnswers(peer);
   }
-  appendEntries(server.log, [{ term: server.term, index: logIndex(last + 1), kind: "empty" }]);
 }
 
 function upToDate<C>(server: Server<C>, lastTerm: Term, index: LogIndex): boolean {
@@ -221,7 +221,10 @@ export function onPreVote<C>(server: Server<C>, from: MemberId, message: OfKind<
 
 /** A request for this very term. The vote is durable before the answer leaves (Raft paper §5.2). */
 export function onVote<C>(server: Server<C>, from: MemberId, message: OfKind<C, "vote">): void {
-  const free = server.vote === from || (server.vote === null && server.leader === null);
+  const again = server.vote === from;
+  const free = again || (server.vote === null && server.leader === null);
+  // A request of the present term was not looked at when a term was adopted; a vote given once may be given again.
+  if (free && !again && ignoresElection(server, message.transfer)) return;
   const refusal = server.recovering
     ? ("recovering" as const)
     : !free
@@ -229,7 +232,7 @@ export function onVote<C>(server: Server<C>, from: MemberId, message: OfKind<C, 
       : upToDate(server, message.lastTerm, message.lastIndex)
         ? null
         : ("log" as const);
-  if (refusal === null && server.vote !== from) {
+  if (refusal === null && !again) {
     server.vote = from;
     server.hardDirty = true;
   }

@@ -10,7 +10,7 @@ import {
   simpleChange,
   votesOf,
 } from "./configuration.ts";
-import { appendEntries, configIndex, lastIndex } from "./log.ts";
+import { appendEntries, configIndex, lastIndex, sizeAt } from "./log.ts";
 import { flush } from "./replication.ts";
 import {
   type CatchUp,
@@ -193,6 +193,7 @@ function asLearner(change: ConfigChange, strangers: readonly MemberId[]): readon
 function appendConfig<C>(server: Server<C>, next: Configuration): ReturnType<typeof logIndex> {
   const index = logIndex(lastIndex(server.log) + 1);
   appendEntries(server.log, [{ term: server.term, index, kind: "config", configuration: next }]);
+  if (server.leadership !== null) server.leadership.uncommittedBytes += sizeAt(server.log, index);
   trackPeers(server);
   return index;
 }

@@ -74,8 +74,9 @@ export function resetPeer(peer: Peer, next: LogIndex): void {
   enter(peer, "probe", next);
 }
 
-/** A new term of a new leader: no peer has answered it yet. */
+/** A new term of a new leader: no peer has answered it yet, and one that was recovering may be whole since. */
 export function forgetAnswers(peer: Peer): void {
+  peer.state = "normal";
   peer.contactMs = null;
   peer.lastAnswerMs = null;
 }

@@ -107,10 +107,15 @@ export function driveStall<C>(server: Server<C>, leadership: Leadership): void {
   else if (!alone(server)) stepDown(server);
 }
 
+/** When a leader that lost its office while it handed over has heard no other leader for too long; Infinity: it is none. */
+export function departureEndMs<C>(server: Server<C>): number {
+  return server.departing === null ? Number.POSITIVE_INFINITY : server.departing.startMs + 4 * server.settings.timing.electionMs;
+}
+
 /** A leader that lost its office while it handed over says so when no other leader was heard within four election timeouts. */
 export function expireDeparture<C>(server: Server<C>): void {
   const departing = server.departing;
-  if (departing === null || server.now - departing.startMs < 4 * server.settings.timing.electionMs) return;
+  if (departing === null || server.now < departureEndMs(server)) return;
   server.departing = null;
   refuse(server, departing.origin, "timed-out");
 }
