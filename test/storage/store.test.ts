@@ -166,6 +166,28 @@ test("a snapshot is installed although the next one begins to come in while its 
   assert.deepEqual(Buffer.from((await again.loadSnapshot()) ?? []), bytes);
 });
 
+test("a snapshot of our own never replaces a newer one that was installed while it was being written", async () => {
+  const bytes = Buffer.from("state");
+  const installed = snapshotOf(bytes, 60, 2);
+  const own = snapshotOf(Buffer.from("older state"), 40, 1);
+  for (let turns = 0; turns < 30; turns += 1) {
+    const { disk, store } = await fresh();
+    await store.save(write({ hard: hard(1, null, 0), entries: range(1, 49, 1) }));
+    await store.keepChunks([{ snapshot: installed, offset: 0, data: bytes }]);
+    const taken = store.takeSnapshot(own, Buffer.from("older state"));
+    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+    const before = store.save(write({ entries: [data(50, 1)] }));
+    const after = store.save(write({ hard: hard(2, null, 60), snapshot: { meta: installed, keepSuffix: false } }));
+    await Promise.all([taken, before, after]);
+    assert.deepEqual(store.snapshot()?.last, installed.last, `${turns} turns later`);
+    await store.close();
+    disk.powerCut();
+    const { loaded, store: again } = await reopen(disk);
+    assert.equal(loaded.finding.kind, "clean");
+    assert.deepEqual(Buffer.from((await again.loadSnapshot()) ?? []), bytes);
+  }
+});
+
 test("an incoming snapshot that the log reaches beyond keeps the suffix; a wrong hash is seen", async () => {
   const { disk, store } = await fresh();
   await store.save(write({ hard: hard(1, null, 0), entries: range(1, 90, 1) }));

@@ -212,7 +212,7 @@ class Store<C> implements RaftStore<C> {
     for (const { work } of items) {
       if (work.kind === "write") await this.#collect(batch, work.write, work.installs);
       else if (work.kind === "compact") batch.compact(work.to.index);
-      else this.#switchPointer(batch, work.pointer, true);
+      else this.#pointTo(batch, work.pointer);
     }
     await this.#commit(batch.finish());
     // A promise about votes must survive a database that loses its copies of `h`, so it waits for the second file too.
@@ -235,6 +235,13 @@ class Store<C> implements RaftStore<C> {
       batch.dropStale();
       batch.setHard({ recovering: false });
     }
+  }
+
+  /** A snapshot of our own. One that was installed while this one was written, or waited for its turn, is newer. */
+  #pointTo(batch: Batch, pointer: Pointer): void {
+    const current = this.#layout.pointer;
+    if (current !== null && current.meta.last.index > pointer.meta.last.index) this.#discard(pointer.generation, pointer.chunks);
+    else this.#switchPointer(batch, pointer, true);
   }
 
   #switchPointer(batch: Batch, pointer: Pointer, keepSuffix: boolean): void {
@@ -381,11 +388,6 @@ class Store<C> implements RaftStore<C> {
       const data = bytes.subarray(offset, offset + SNAPSHOT_CHUNK_BYTES);
       offsets.push(offset);
       await this.#putChunk(generation, offsets.length - 1, { offset, data });
-    }
-    const current = this.#layout.pointer;
-    if (current !== null && current.meta.last.index > meta.last.index) {
-      this.#discard(generation, offsets.length);
-      return;
     }
     await this.#enqueue({ kind: "pointer", pointer: { meta, generation, chunks: offsets.length, offsets } });
   }
