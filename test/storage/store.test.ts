@@ -188,6 +188,19 @@ test("a snapshot of our own never replaces a newer one that was installed while 
   }
 });
 
+test("a snapshot that a newer one replaces while it is read is no damage", async () => {
+  const { store } = await fresh();
+  await store.save(write({ hard: hard(1, null, 50), entries: range(1, 50, 1) }));
+  const [older, newer] = [Buffer.alloc(20 * 262_144, 7), Buffer.alloc(1000, 3)];
+  const meta = snapshotOf(older, 40, 1);
+  await store.takeSnapshot(meta, older);
+  const loading = store.loadSnapshot();
+  const reading = store.readSnapshot(meta.last, 0, older.length);
+  await store.takeSnapshot(snapshotOf(newer, 50, 1), newer);
+  assert.equal(await reading, null);
+  assert.deepEqual(Buffer.from((await loading) ?? []), newer);
+});
+
 test("an incoming snapshot that the log reaches beyond keeps the suffix; a wrong hash is seen", async () => {
   const { disk, store } = await fresh();
   await store.save(write({ hard: hard(1, null, 0), entries: range(1, 90, 1) }));

@@ -393,13 +393,20 @@ class Store<C> implements RaftStore<C> {
   }
 
   async loadSnapshot(): Promise<Uint8Array | null> {
-    const pointer = this.#layout.pointer;
-    if (pointer === null) return null;
-    // Copied and hashed chunk by chunk: between two of them the node answers its leader.
+    while (this.#layout.pointer !== null) {
+      const bytes = await this.#loadWhole(this.#layout.pointer);
+      if (bytes !== null) return bytes;
+    }
+    return null;
+  }
+
+  /** Copied and hashed chunk by chunk: between two of them the node answers its leader. Null when a newer one took its place. */
+  async #loadWhole(pointer: Pointer): Promise<Uint8Array | null> {
     const bytes = Buffer.allocUnsafe(pointer.meta.sizeBytes);
     const hash = createHash("sha256");
     for (let number = 0; number < pointer.chunks; number += 1) {
       const data = await this.#chunkData(pointer, number);
+      if (data === null) return null;
       hash.update(data);
       bytes.set(data, pointer.offsets[number]);
     }
@@ -407,8 +414,10 @@ class Store<C> implements RaftStore<C> {
     return bytes;
   }
 
-  async #chunkData(pointer: Pointer, number: number): Promise<Uint8Array> {
+  /** Null when another snapshot has come in force since: the chunks of this one are deleted then, which is no damage. */
+  async #chunkData(pointer: Pointer, number: number): Promise<Uint8Array | null> {
     const chunk = await readChunk(this.#options.disk, pointer.generation, number);
+    if (this.#layout.pointer !== pointer) return null;
     if (chunk === null || chunk.offset !== pointer.offsets[number]) {
       throw new StoreError(`chunk ${number} of the snapshot is damaged`, { code: "STORE_DAMAGED" });
     }
@@ -423,14 +432,13 @@ class Store<C> implements RaftStore<C> {
     let number = pointer.offsets.findLastIndex((start) => start <= offset);
     for (let at = offset; at < end; number += 1) {
       const data = await this.#chunkData(pointer, number);
+      if (data === null) return null;
       const start = pointer.offsets[number] ?? 0;
       const part = data.subarray(at - start, end - start);
       if (part.length === 0) break;
       parts.push(part);
       at += part.length;
     }
-    // A newer snapshot may have replaced this one while its chunks were read.
-    if (this.#layout.pointer !== pointer) return null;
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 
