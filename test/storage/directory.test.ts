@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -107,6 +107,27 @@ test("damage inside a table moves the readable records to a new database, once",
     await third.store.close();
     assert.equal((await readdir(directory)).filter((name) => name.startsWith("db.damaged-")).length, 1);
     assert.ok(lines.some((line) => line.level === "warn" && /readable records/.test(line.message)));
+  }));
+
+test("a start that died while the copy of a damaged database took its place loses nothing of the copy", () =>
+  inDirectory(async (directory) => {
+    const { log } = collect();
+    await createStoreDirectory({ directory, identity: IDENTITY, fileSystem: "any" });
+    const { store } = await openWell(directory, log);
+    await store.save(write({ hard: hard(1, 77, 0), entries: range(1, 3, 1) }));
+    await store.close();
+    await cp(join(directory, "db"), join(directory, "db.new"), { recursive: true });
+    await rename(join(directory, "db"), join(directory, "db.damaged-1"));
+    const again = await openWell(directory, log);
+    assert.equal(again.loaded.finding.kind, "clean");
+    assert.deepEqual(told(again.loaded.restored.entries), told(range(1, 3, 1)));
+    await again.store.close();
+    // Beside a database the copy is what an earlier start left half made.
+    await cp(join(directory, "db.damaged-1"), join(directory, "db.new"), { recursive: true });
+    const third = await openWell(directory, log);
+    assert.equal(third.loaded.finding.kind, "clean");
+    await third.store.close();
+    assert.equal((await readdir(directory)).includes("db.new"), false);
   }));
 
 test("a wiped directory is amnesia for a member that has a certificate", () =>

@@ -141,13 +141,12 @@ async function openSlots(directory: string, disk: KeyValueDisk): Promise<SlotFil
 async function openOrReplace(directory: string, log: Log): Promise<KeyValueDisk> {
   const path = join(directory, DATABASE);
   const marker = join(directory, OPENING);
+  await finishRewrite(directory, log);
   const cuts = await cutsBefore(marker);
   if (cuts >= CUT_MAX && (await exists(path)) && (await diesOnOpening(path))) {
     const aside = await putAside(directory);
     log.error({ code: "STORE_DAMAGED", path, aside }, "opening the database kills the process; it was put aside");
   }
-  // A rewrite that crashed before its rename left only a copy that nobody names.
-  await rm(join(directory, `${DATABASE}.new`), { recursive: true, force: true });
   await writeFile(marker, String(cuts + 1)).catch((cause: unknown) => {
     throw refusedWrite(cause, directory);
   });
@@ -231,6 +230,23 @@ async function rewrite(directory: string, log: Log): Promise<KeyValueDisk> {
   await syncDirectory(directory);
   log.warn({ records, aside }, "the readable records of the damaged database were copied to a new one");
   return watched(await openLevelDisk(path), join(directory, OPENING));
+}
+
+/**
+ * What a crash in the middle of `rewrite` left. Beside the damaged database the copy may be cut off: it is made again.
+ * Once that is put aside the copy is whole, and the only place where this member's records still stand.
+ */
+async function finishRewrite(directory: string, log: Log): Promise<void> {
+  const path = join(directory, DATABASE);
+  const fresh = join(directory, `${DATABASE}.new`);
+  if (await exists(path)) {
+    await rm(fresh, { recursive: true, force: true });
+    return;
+  }
+  if (!(await exists(fresh))) return;
+  await rename(fresh, path);
+  await syncDirectory(directory);
+  log.warn({ path }, "an earlier start copied the readable records of a damaged database and died; the copy is used");
 }
 
 async function syncDirectory(directory: string): Promise<void> {
