@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import {
   attributeOf,
   type CibState,
@@ -15,6 +15,7 @@ import {
 import { expectWords, parseArguments } from "./arguments.ts";
 import { editsBetween, withSection } from "./edits.ts";
 import { type CliContext, type Command, CommandError } from "./level.ts";
+import { replaceFile } from "./replace-file.ts";
 import { asRecord, liveStore } from "./store.ts";
 
 /** Milliseconds `force-new-cluster` may take: the daemon reopens its store and elects itself. */
@@ -30,14 +31,18 @@ const backup: Command = {
     expectWords(args, 1, 1, "backup FILE");
     const path = args[0]!;
     const made = await (await context.api()).request("cluster.backup");
-    writeDurably(path, `${JSON.stringify(made)}\n`);
-    const read = readBackup(path);
-    context.terminal.info(`${path}: cluster ${read.name} at index ${read.state.index}, sha256 ${read.sha256}`);
+    let said = "";
+    const check = (written: string): void => {
+      const { name, state, sha256 } = readBackup(written);
+      said = `${path}: cluster ${name} at index ${state.index}, sha256 ${sha256}`;
+    };
+    replaceFile(path, `${JSON.stringify(made)}\n`, { mode: 0o600, check });
+    context.terminal.info(said);
     return true;
   },
 };
 
-type ReadBackup = { readonly state: CibState; readonly name: string; readonly sha256: string; readonly createdAtMs: number };
+type ReadBackup = { readonly state: CibState; readonly name: string; readonly sha256: string; readonly createdAt: Date };
 
 /** Reads a backup and proves that it is whole. Throws `CommandError` for everything else. */
 export function readBackup(path: string): ReadBackup {
@@ -53,7 +58,11 @@ export function readBackup(path: string): ReadBackup {
   if (sha256 !== plain["sha256"]) throw new CommandError(`${path} is damaged: its checksum does not fit its content`);
   const state = stateOf(plain["snapshot"], path);
   if (state.cluster === null) throw new CommandError(`${path} is the backup of a member that belonged to no cluster yet`);
-  return { state, name: state.cluster.name, sha256, createdAtMs: Number(plain["createdAtMs"]) };
+  // The head is beside the checksum; what it says twice must agree, and its time must be one.
+  const createdAt = new Date(Number(plain["createdAtMs"]));
+  if (plain["index"] !== state.index || Number.isNaN(createdAt.getTime()))
+    throw new CommandError(`${path} is damaged: its head does not fit its content`);
+  return { state, name: state.cluster.name, sha256, createdAt };
 }
 
 /** A checksum only proves that the content is as it was written, not that this build can read it. */
@@ -62,23 +71,6 @@ function stateOf(snapshot: unknown, path: string): CibState {
     return decodeSnapshot(snapshot as SnapshotData);
   } catch (error) {
     throw new CommandError(`${path} holds no state that this build reads: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
-/** A reader, or a power cut, finds the old file or the new one. */
-function writeDurably(path: string, text: string): void {
-  const beside = `${path}.${process.pid}.new`;
-  try {
-    const file = openSync(beside, "w", 0o600);
-    try {
-      writeSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(beside, path);
-  } catch (error) {
-    throw new CommandError(`cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
@@ -91,8 +83,8 @@ const restore: Command = {
     const { words, flag } = parseArguments(args, { "dry-run": "flag" }, usage);
     expectWords(words, 1, 1, usage);
     const path = words[0]!;
-    const { state, name, createdAtMs } = readBackup(path);
-    context.terminal.info(`${path}: cluster ${name} at index ${state.index}, written ${new Date(createdAtMs).toISOString()}; intact`);
+    const { state, name, createdAt } = readBackup(path);
+    context.terminal.info(`${path}: cluster ${name} at index ${state.index}, written ${createdAt.toISOString()}; intact`);
     if (!(await formedFor(name, flag("dry-run"), context))) return true;
     const store = liveStore(context);
     const { configuration } = await store.read();

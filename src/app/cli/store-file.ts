@@ -1,8 +1,9 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { type ConfigurationEdit, canonicalText, childOf, type Element, element, idOf, withChildren } from "../../core/cib/index.ts";
 import { formatXml, parseXml } from "../../io/xml/index.ts";
 import { dropObjects, putObject, sectionOf } from "./edits.ts";
 import { CommandError } from "./level.ts";
+import { replaceFile } from "./replace-file.ts";
 import type { ConfigurationStore, StoredCib } from "./store.ts";
 
 /** Applies edits as the cluster would. Throws when an object is not as its editor read it, unless forced. */
@@ -32,11 +33,9 @@ export function readCibFile(path: string): Element {
   return root;
 }
 
-/** Replaces the file in one step, so that a reader never sees half of it. */
+/** Replaces the file in one step, so that a reader never sees half of it. Throws `CommandError`. */
 export function writeCibFile(path: string, cib: Element): void {
-  const beside = `${path}.${process.pid}.new`;
-  writeFileSync(beside, formatXml(cib));
-  renameSync(beside, path);
+  replaceFile(path, formatXml(cib), { mode: 0o666 });
 }
 
 /** A configuration in a plain file: `--cib-file`, `CIB_file`, and every shadow. */
