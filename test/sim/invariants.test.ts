@@ -120,7 +120,19 @@ const stories: Readonly<Record<string, (watch: Invariant) => readonly (() => voi
       watch.onSave?.(world([]), host("n1", 1), write([], { snapshot: { meta: { last: { term: 2, index: logIndex(index) } } } }));
     const installed = say({ kind: "snapReply", done: true, last: { term: 2, index: 20 } });
     // A snapshot that was handed to the disk binds nobody before it is acknowledged.
-    return [say({ kind: "appendReply", ok: true, match: 8, state: "normal" }), start(8), install(20), start(8), installed, start(19)];
+    const stored = () => watch.onStored?.(world([]), host("n1", 1), write([entry(8, 1, "a")]));
+    const kept = () =>
+      watch.onStored?.(world([]), host("n1", 1), write([], { snapshot: { meta: { last: { term: 2, index: logIndex(20) } } } }));
+    return [
+      stored,
+      say({ kind: "appendReply", ok: true, match: 8, state: "normal" }),
+      start(8),
+      install(20),
+      start(8),
+      kept,
+      installed,
+      start(19),
+    ];
   },
   S9: (watch) => {
     const leader = host("n1", 1, { role: "leader" });
@@ -161,6 +173,14 @@ const stories: Readonly<Record<string, (watch: Invariant) => readonly (() => voi
     const [a, b] = [host("n1", 1), host("n2", 2)];
     a.services.active.add("web");
     return [() => watch.onService?.(world([a, b]), a, "web", true), () => watch.onService?.(world([a, b]), b, "web", true)];
+  },
+  C1: (watch) => {
+    const one = host("n1", 1);
+    const all = world([one], { replica: { ...emptyState(), index: 7 } });
+    const read = (index: number) => () =>
+      watch.onRead?.(all, one, { kind: "ready", context: 1, index: logIndex(index), lease: false } as never);
+    const ask = () => watch.onReadAsked?.(all, one, 1);
+    return [ask, read(7), read(6), ask, read(6)];
   },
   H2: (watch) => {
     const start = (index: number, where: string) => () => {
@@ -277,6 +297,49 @@ describe("what a member said while it was recovering", () => {
     acks.said(damaged, leader, ack(5, 2), true);
     acks.whole(damaged, leader, 1, 2);
     assert.deepEqual([holders(acks, 5), holders(acks, 6)], [[damaged], []]);
+  });
+});
+
+describe("a rule of several halves: each half can fail", () => {
+  const fails = (id: string, steps: readonly (() => void)[], last: () => void): void => {
+    for (const step of steps) step();
+    assert.throws(last, (error) => error instanceof Violation && error.id === id);
+  };
+
+  test("S8: what the disk does not hold yet is not acknowledged, whether or not it is lost later", () => {
+    const watch = watcher("S8");
+    const store = (index: number) => () => watch.onStored?.(world([]), host("n1", 1), write([entry(index, 1, "a")]));
+    const say = () => watch.onSend?.(world([]), host("n1", 1), memberId(2), message({ kind: "appendReply", ok: true, match: 8 }));
+    fails("S8", [store(8), say, store(7)], say);
+  });
+
+  test("H3: a guardian may take up what one before it had not ended, and nobody runs a thing again", () => {
+    const [first, second] = [host("n1", 1, {}, { guardian: {} }), host("n1", 1, {}, { guardian: {} })];
+    const story = () => {
+      const watch = watcher("H3");
+      const intent = { resource: "web", incarnation: "n1-1" };
+      watch.onApplied?.(world([]), applied(9, { kind: "intents.commit", intents: [intent] }));
+      const run = (on: VirtualHost) => () => watch.onSpawn?.(world([]), on, spawn({}));
+      const end = () => watch.onEnd?.(world([]), first, "9.0", {} as never, {} as never);
+      return { run, end };
+    };
+    const twice = story();
+    fails("H3", [twice.run(first), twice.run(second)], twice.run(second));
+    const ended = story();
+    fails("H3", [ended.run(first), ended.end], ended.run(second));
+  });
+
+  test("H2: what is called fenced was switched, or is at D + S by the deadline that its guardian holds", () => {
+    const fenced = (by: string, own: string, deadlineMs: number, active: readonly string[] = []) => {
+      const one = host("n1", 1, {}, { memory: { deadlineMs, plan: { stopMs: 6_000 } } });
+      for (const resource of active) one.services.active.add(resource);
+      return () => watcher("H2").onApplied?.(world([one]), applied(9, { kind: "node.fenced", target: "n1", incarnation: own, by }));
+    };
+    // The clock of these hosts stands at 100,000 ms, and 1,000 + 6,000 + 500 ms after the deadline all has ended.
+    fails("H2", [fenced("device", "n1-0", 0)], fenced("device", "n1-1", 0));
+    fails("H2", [fenced("tsafe", "n1-1", 92_500), fenced("tsafe", "n1-0", 99_000)], fenced("tsafe", "n1-1", 92_510));
+    fails("H2", [fenced("tsafe", "n1-1", 92_500, ["ping"])], fenced("tsafe", "n1-1", 92_500, ["web"]));
+    fails("H2", [fenced("tsafe", "n1-1", Number.POSITIVE_INFINITY)], fenced("tsafe", "n1-1", Number.POSITIVE_INFINITY, ["web"]));
   });
 });
 

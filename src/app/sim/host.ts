@@ -38,6 +38,8 @@ export type HostEvents = {
   onStored(host: VirtualHost, write: StoreWrite<Proposal>): void;
   /** The node took a snapshot of its own state. */
   onSnapshot(host: VirtualHost, meta: SnapshotMeta, bytes: Uint8Array): void;
+  /** The core is asked for a read. */
+  onReadAsked(host: VirtualHost, context: number): void;
   /** The core answered reads. */
   onReads(host: VirtualHost, reads: readonly ReadOutcome[]): void;
   /** An action has ended. */
@@ -325,6 +327,7 @@ export class VirtualHost {
         createRaft: probedRaft(setup.core, {
           onMessage: (from, message) => events.onDeliver(this, from, message as Message<Proposal>),
           onTouched: () => events.onTouched(this),
+          onReadAsked: (context) => events.onReadAsked(this, context),
           onReady: (ready, owesWrite) => {
             if (owesWrite) events.onPromise();
             if (ready.commit.length > 0) events.onEntries(this, ready.commit as readonly Entry<Proposal>[]);

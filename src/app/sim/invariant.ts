@@ -1,7 +1,7 @@
 import type { MemberId } from "../../core/base/index.ts";
 import type { CibState, Command, CommandResult, Proposal } from "../../core/cib/index.ts";
 import type { AgentAction, AgentOutcome } from "../../core/ports/index.ts";
-import type { Message, SnapshotMeta } from "../../core/raft/index.ts";
+import type { Message, ReadOutcome, SnapshotMeta } from "../../core/raft/index.ts";
 import type { StoreWrite } from "../../io/storage/index.ts";
 import type { Restart, VirtualHost } from "./host.ts";
 import type { World } from "./world.ts";
@@ -41,6 +41,9 @@ export type Invariant = {
   readonly onRestored?: (world: World, host: VirtualHost, facts: Restart) => void;
   readonly onApplied?: (world: World, applied: AppliedCommand) => void;
   readonly onSpawn?: (world: World, host: VirtualHost, facts: SpawnFacts) => void;
+  /** The core is asked for a read; and it has answered one. */
+  readonly onReadAsked?: (world: World, host: VirtualHost, context: number) => void;
+  readonly onRead?: (world: World, host: VirtualHost, read: ReadOutcome) => void;
   /** An agent's action has ended. */
   readonly onEnd?: (world: World, host: VirtualHost, key: string, action: AgentAction, outcome: AgentOutcome) => void;
   readonly onService?: (world: World, host: VirtualHost, resource: string, active: boolean) => void;

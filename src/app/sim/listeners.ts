@@ -20,6 +20,8 @@ export function listenersOf(invariants: readonly Invariant[]): Listeners {
     onRestored: who("onRestored"),
     onApplied: who("onApplied"),
     onSpawn: who("onSpawn"),
+    onReadAsked: who("onReadAsked"),
+    onRead: who("onRead"),
     onEnd: who("onEnd"),
     onService: who("onService"),
     onPromoted: who("onPromoted"),

@@ -7,6 +7,8 @@ export type ProbeEvents = {
   onMessage(from: MemberId, message: Message<unknown>): void;
   /** The core was fed or asked: what it shows may have changed. */
   onTouched(): void;
+  /** It is asked for a read. */
+  onReadAsked(context: number): void;
   /** It handed out a batch; `owesWrite`: promises of the shell will follow. */
   onReady(ready: Ready<unknown>, owesWrite: boolean): void;
 };
@@ -23,6 +25,7 @@ export function probedRaft(choice: CoreChoice, events: ProbeEvents): CreateRaft 
         // Heartbeats are most of what arrives, and what they change comes out of `ready`.
         if (input.kind !== "message") events.onTouched();
         else events.onMessage(input.from, input.message);
+        if (input.kind === "readIndex") events.onReadAsked(input.context);
         core.step(input);
       },
       ready: () => {

@@ -290,8 +290,12 @@ export class World {
         this.trace.add(this.time.nowMs, host.name, `snapshot at ${meta.last.index}, ${bytes.length} bytes`);
         for (const hear of listeners.onSnapshot) hear(this, host, meta, bytes);
       },
-      onReads: (_, reads) => {
+      onReadAsked: (host, context) => {
+        for (const hear of listeners.onReadAsked) hear(this, host, context);
+      },
+      onReads: (host, reads) => {
         for (const read of reads) {
+          for (const hear of listeners.onRead) hear(this, host, read);
           const then = this.#reads.get(read.context);
           this.#reads.delete(read.context);
           then?.(read);

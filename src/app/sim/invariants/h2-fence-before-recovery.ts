@@ -1,9 +1,11 @@
+import type { Command } from "../../../core/cib/index.ts";
 import type { Invariant } from "../invariant.ts";
 import { CLONED } from "../services.ts";
+import type { World } from "../world.ts";
 
 type Runner = { readonly node: string; readonly incarnation: string | null };
 
-/** Read off the committed log alone: what it says must be enough to justify each start. */
+/** Read off the committed log: what it says must be enough to justify each start; and what it calls proven must be so. */
 export function fenceBeforeRecovery(): Invariant {
   const runners = new Map<string, Runner>();
   const intents = new Map<string, { readonly resource: string; readonly task: string; readonly node: string }>();
@@ -43,6 +45,7 @@ export function fenceBeforeRecovery(): Invariant {
           }
           return;
         case "node.fenced":
+          mustHaveEnded(world, index, command);
           leave(command.target, null);
           return;
         case "node.leave":
@@ -65,4 +68,28 @@ export function fenceBeforeRecovery(): Invariant {
       }
     },
   };
+}
+
+/** g, Tstop and Tkill of the simulated guardians (RAFT.md §7); milliseconds. */
+const PAUSE_MS = 1_000;
+const STOP_MS = 3_000;
+const KILL_MS = 500;
+
+/**
+ * A recovery need not follow at once, or at all, to show that the proof was none: a device that confirmed has switched the
+ * host, and Tsafe is over only when this guardian, by its own clock and the deadline that it really holds, is at D + S.
+ */
+function mustHaveEnded(world: World, index: number, { target, incarnation, by }: Extract<Command, { readonly kind: "node.fenced" }>): void {
+  const host = world.hosts.find(({ name }) => name === target);
+  if (by === "operator" || host === undefined || !host.powered || host.incarnation !== incarnation) return;
+  if (by !== "tsafe") {
+    world.violated("H2", `entry ${index} calls ${target} fenced by ${by}, and it was not switched`);
+    return;
+  }
+  const left = [...host.services.active].filter((resource) => !CLONED.has(resource));
+  if (left.length > 0) world.violated("H2", `entry ${index} calls ${target} fenced by Tsafe, and ${left.join(", ")} runs there`);
+  const { deadlineMs, plan } = host.memory;
+  const earlyMs = deadlineMs + PAUSE_MS + Math.max(STOP_MS, plan?.stopMs ?? 0) + KILL_MS - host.clock.nowMs();
+  if (Number.isFinite(deadlineMs) && earlyMs > 0)
+    world.violated("H2", `entry ${index} calls ${target} fenced by Tsafe, ${Math.round(earlyMs)} ms before its D + S`);
 }

@@ -1,4 +1,5 @@
 import type { Invariant } from "../invariant.ts";
+import { readsSeeThePast } from "./c1-reads-see-the-past.ts";
 import { exactlyOnce } from "./c3-exactly-once.ts";
 import { neverTwice } from "./h1-never-twice.ts";
 import { fenceBeforeRecovery } from "./h2-fence-before-recovery.ts";
@@ -35,6 +36,7 @@ export function allInvariants(): readonly Invariant[] {
     oneVote(),
     ackedIsDurable(),
     neverTwice(),
+    readsSeeThePast(),
     fenceBeforeRecovery(),
     committedIntents(),
     nothingAfterDeadline(),
