@@ -45,6 +45,7 @@ function decide(one: QuorumCase, voters: Half, outgoing: Half, given: QuorumCase
 
 /** One decision with the extra checks that the data's description asks for. Null = as expected. */
 export function runQuorum(one: QuorumCase): string | null {
+  if (one.kind !== "commit" && one.kind !== "vote") return `unknown kind ${String((one as { readonly kind: unknown }).kind)}`;
   const voters = halfOf(one.voters);
   const outgoing = halfOf(one.outgoing);
   const variants: readonly (readonly [string, number | string])[] = [
@@ -92,6 +93,7 @@ export function changesOf(changes: readonly ChangeJson[] | undefined): readonly 
     const id = memberId(change.id);
     if (change.id === 0 || change.op === "touch") return [];
     if (change.op === "voter") return [{ op: "voter", id, votes: change.votes ?? 1 }];
+    if (change.op !== "learner" && change.op !== "remove") throw new Error(`unknown change ${String(change.op)}`);
     return [change.op === "learner" ? { op: "learner", id } : { op: "remove", id }];
   });
 }
@@ -109,7 +111,9 @@ export function configJson(configuration: Configuration): Record<string, unknown
 export function runConfigChange(one: ConfigCase): string | null {
   let current = emptyConfiguration();
   const next = new Map<number, number>();
+  if (one.steps.length === 0) return "no steps";
   for (const [ordinal, step] of one.steps.entries()) {
+    if (!["simple", "enter", "leave"].includes(step.do)) return `step ${ordinal}: unknown step ${step.do}`;
     const changes = changesOf(step.changes);
     const result =
       step.do === "leave"

@@ -19,11 +19,14 @@ export type StartJson = {
   readonly index: number;
   readonly term: number;
   readonly voters: readonly number[];
-  readonly learners: readonly number[];
+  readonly learners?: readonly number[];
 };
 export type NodeOptions = Readonly<Record<string, number | boolean | undefined>>;
 export const TICK_MS = 100;
 const BOOT = 1;
+const OPTIONS: ReadonlySet<string> = new Set([
+  ...["preVote", "checkQuorum", "stepDownOnRemoval", "maxInflight", "asyncStorage", "leaseReads"],
+]);
 /** No compaction until a step asks for it. */
 const KEEP_ALL = 1_000_000_000;
 
@@ -46,7 +49,7 @@ function restoredOf(start: StartJson | undefined): Restored<string> {
   const configuration: Configuration = {
     ...emptyConfiguration(),
     voters: new Map(start.voters.map((id) => [memberId(id), 1] as const)),
-    learners: new Set(start.learners.map(memberId)),
+    learners: new Set((start.learners ?? []).map(memberId)),
   };
   const snapshot: SnapshotMeta = { last, configuration, sizeBytes: 1, hash: `${start.index}` };
   return { hard: { term: term(0), vote: null, commit: last.index }, mark: last, snapshot, entries: [], recovering: false };
@@ -83,6 +86,8 @@ export class ScenarioNode {
     },
   ) {
     this.id = memberId(id);
+    const unknown = Object.keys(setup.options).find((name) => !OPTIONS.has(name));
+    if (unknown !== undefined) throw new Error(`unknown option ${unknown}`);
     const restored = restoredOf(setup.start);
     this.#async = setup.options["asyncStorage"] === true;
     this.#send = setup.send;
@@ -313,7 +318,11 @@ export class ScenarioNode {
 
   progress(): Record<string, unknown> {
     const status = this.#core.status();
-    const own = { mode: "replicate", match: status.stored, next: status.stored + 1, paused: false };
+    const learner = status.configuration.learners.has(this.id);
+    const own = {
+      ...{ mode: "replicate", match: status.stored, next: status.stored + 1, paused: false },
+      ...{ inflight: 0, pendingSnapshot: null, learner, inactive: false },
+    };
     const peers = [...status.peers].map(([id, peer]) => {
       const { mode, match, next, paused, inflight, pendingSnapshot, learner } = peer;
       return [`${id}`, { mode, match, next, paused, inflight, pendingSnapshot, learner, inactive: !peer.active }] as const;
