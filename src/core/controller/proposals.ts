@@ -37,7 +37,8 @@ export class Proposals {
   /** The core's answer: appended somewhere, or refused. */
   answered(answer: Extract<Answer, { kind: "proposal" }>): void {
     const waiting = this.#byContext.get(answer.context);
-    if (waiting === undefined) return;
+    // The answer to a copy of a forwarded proposal says nothing of the entry that the first one became.
+    if (waiting === undefined || waiting.first !== null) return;
     if (answer.outcome.kind === "appended") {
       waiting.first = answer.outcome.first;
       for (const index of positions(waiting)) {
