@@ -476,6 +476,20 @@ test("§6, limits: too large, too many uncommitted, each by name", () => {
   assert.deepEqual(results, ["too-large", "appended", "appended", "busy", "busy"]);
 });
 
+test("§6, limits: what a follower passes on fits one message, or is refused by name and never sent", () => {
+  const follower = new Lone([1, 1, 1], { limits: { entryBytes: 100 } });
+  follower.get(2, heartbeat({}));
+  follower.step({ kind: "propose", context: 1, commands: ["x".repeat(90)] });
+  follower.step({ kind: "propose", context: 2, commands: ["x".repeat(40), "y".repeat(40)] });
+  follower.step({ kind: "propose", context: 3, commands: ["x".repeat(40)] });
+  const refused = (context: number) => ({ kind: "proposal", context, outcome: { kind: "refused", reason: "too-large", leader: 2 } });
+  assert.deepEqual(follower.answers, [refused(1), refused(2)]);
+  assert.deepEqual(
+    follower.sent("propose").map((message) => message.context),
+    [3],
+  );
+});
+
 test("§6, limits: entries of the leader itself are no credit for proposals", () => {
   const lone = new Lone([1, 1, 1], { limits: { uncommittedBytes: 400 } });
   lone.lead();

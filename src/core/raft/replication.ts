@@ -1,6 +1,7 @@
 import { invariant, type LogIndex, logIndex, type MemberId } from "../base/index.ts";
 import { heardLeader } from "./election.ts";
 import { noteAnswer } from "./leadership.ts";
+import { ENTRY_OVERHEAD_BYTES } from "./limits.ts";
 import {
   appendEntries,
   bytesBetween,
@@ -41,10 +42,20 @@ type OfKind<C, K extends Message<C>["kind"]> = Extract<Message<C>, { readonly ki
 export function propose<C>(server: Server<C>, context: number, commands: readonly C[]): void {
   invariant(commands.length > 0, "a proposal carries at least one command");
   if (server.leadership === null && server.leader !== null) {
+    if (!fitsMessage(server, commands)) {
+      answerProposal(server, ownOrigin(server, context), { kind: "refused", reason: "too-large", leader: server.leader });
+      return;
+    }
     sendNow(server, server.leader, { kind: "propose", context, commands });
     return;
   }
   answerProposal(server, ownOrigin(server, context), appendCommands(server, commands));
+}
+
+/** What is passed on travels as one message: more than the leader takes as one entry might not even fit a frame (RAFT.md §9). */
+function fitsMessage<C>(server: Server<C>, commands: readonly C[]): boolean {
+  const { limits } = server.settings;
+  return commands.reduce((sum, command) => sum + ENTRY_OVERHEAD_BYTES + server.log.sizeOf(command), 0) <= limits.entryBytes;
 }
 
 /** A member passes on what its own client wants. */
