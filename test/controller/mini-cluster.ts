@@ -332,7 +332,9 @@ export class MiniNode {
     message: Parameters<NodeCore["step"]>[0]["event"] extends never ? never : Extract<NodeEvent, { kind: "message" }>["message"],
   ): void {
     const target = [...this.cluster.nodes.values()].find((node) => node.id === to);
-    if (target === undefined || !this.alive || this.cluster.cut.has(`${this.name}>${target.name}`)) return;
+    const { cut } = this.cluster;
+    const way = target === undefined ? "" : `${this.name}>${target.name}`;
+    if (target === undefined || !this.alive || cut.has(way) || cut.has(`${way} ${message.kind}`)) return;
     this.cluster.at(1, () => target.deliver({ kind: "message", from: this.id, message }));
   }
 

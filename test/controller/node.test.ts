@@ -236,6 +236,27 @@ test("a deadline without end is told anew under each term: a guardian that has s
   }
 });
 
+test("a witness gives the guardian of its host no deadline, also while it catches up after a restart", () => {
+  const cluster = MiniCluster.formed({ schedule, agents }, ["n1", "n2", "n3"], ["n3"]);
+  const n3 = cluster.nodes.get("n3");
+  const leader = cluster.leader();
+  assert.ok(n3 && leader);
+  n3.die();
+  leader.command({ kind: "token.put", hash: "missed", expiresMs: 1e15 });
+  n3.deadlineTerms.length = 0;
+  n3.restart();
+  // The entry that it lacks is lost on the way: heartbeats prove contact before it has caught up.
+  cluster.cut.add(`${leader.name}>n3 append`);
+  cluster.until("contact is proven", 20_000, () => n3.core.raftStatus.leaseBaseMs !== null);
+  const provenMs = cluster.nowMs;
+  cluster.until("it has looked at its duties", 1_000, () => cluster.nowMs > provenMs + 300);
+  assert.ok(n3.core.raftStatus.leaderCommit > n3.core.state.index);
+  cluster.cut.clear();
+  cluster.until("n3 is greeted again", 20_000, () => leader.core.state.nodes.get("n3")?.incarnation?.endsWith("-2") === true);
+  // It would never renew one, and the guardian would walk a plan that it does not have.
+  assert.deepEqual(n3.deadlineTerms, []);
+});
+
 /** Promises n1 that nobody recovers its resources for 60 s, and ends its daemon; the guardian keeps them. */
 function detached(cluster: MiniCluster): { readonly n1: MiniNode; readonly survivor: MiniNode; readonly promisedMs: number } {
   const n1 = cluster.nodes.get("n1");

@@ -191,9 +191,9 @@ export class Member {
     // After a start the log is replayed: until the node has caught up with its leader, what it sees is the past.
     if (!this.#current && this.mayAct()) this.#current = true;
     // The deadline needs no state: contact with the leader proves it, and a daemon that was killed has no time to lose.
-    if (!this.#current && this.#guardian !== null) this.#sendDeadline(null);
+    // A witness runs nothing: it has no deadline, nor needs a guardian to be one, and only says that it is there.
+    if (!this.#current && this.#guardian !== null && self?.witness !== true) this.#sendDeadline(null);
     if (self === undefined || !this.#current) return;
-    // A witness runs nothing, so it needs no guardian to be one: it only says that it is there.
     if (self.witness === true) return this.#hello(self, witnessFacts(this.#host.options), 0);
     if (this.#guardian === null) return this.#tellUnguarded(self);
     this.#hello(self, this.#guardian, Math.max(this.#stopBoundMs, this.#boundToTellMs));
