@@ -257,6 +257,31 @@ test("a witness gives the guardian of its host no deadline, also while it catche
   assert.deepEqual(n3.deadlineTerms, []);
 });
 
+test("a leader that is elected again does not count the silence of who led before its own office", () => {
+  const cluster = MiniCluster.formed({ schedule, agents }, ["n1", "n2", "n3"]);
+  const [n1, n2] = [cluster.nodes.get("n1"), cluster.nodes.get("n2")];
+  assert.ok(n1 && n2 && cluster.leader() === n1);
+  n1.request("cluster.transfer", { node: "n2" });
+  cluster.until("n2 leads", 10_000, () => cluster.leader() === n2);
+  const ways = ["n1", "n2", "n3"].flatMap((from) => ["n1", "n2", "n3"].map((to) => `${from}>${to}`));
+  for (const way of ways) cluster.cut.add(way);
+  const cutMs = cluster.nowMs;
+  cluster.until("longer than F without a leader", 10_000, () => cluster.nowMs > cutMs + 1_500);
+  assert.notEqual(n2.core.raftStatus.role, "leader");
+  cluster.cut.clear();
+  // Only n2 can be elected, by n3; of n1, a follower, it has heard nothing since it stepped down.
+  for (const way of ways) if (!way.startsWith("n2")) cluster.cut.add(`${way} preVote`);
+  cluster.cut.add("n1>n2");
+  cluster.until("n2 leads again", 10_000, () => cluster.leader() === n2);
+  cluster.cut.delete("n1>n2");
+  const electedMs = cluster.nowMs;
+  cluster.until("a second of office", 10_000, () => cluster.nowMs > electedMs + 1_000);
+  assert.deepEqual(
+    [...cluster.nodes.values()].flatMap((node) => node.logs.filter((line) => line.includes("is lost"))),
+    [],
+  );
+});
+
 /** Promises n1 that nobody recovers its resources for 60 s, and ends its daemon; the guardian keeps them. */
 function detached(cluster: MiniCluster): { readonly n1: MiniNode; readonly survivor: MiniNode; readonly promisedMs: number } {
   const n1 = cluster.nodes.get("n1");

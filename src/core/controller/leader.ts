@@ -49,8 +49,10 @@ export class Leader {
   #settleLaterMs = Number.POSITIVE_INFINITY;
   /** The planner has nothing under way as of this index. */
   #idleAt: LogIndex | null = null;
-  /** The leader that this node saw last: its silence counts from its last word, that of others from our election. */
+  /** Who led last before this node did: its silence counts from its last word, that of others from our election. */
   #lastLeader: MemberId | null = null;
+  /** At the last look: after an office of its own nobody else led last, and followers do not talk to each other. */
+  #inOffice = false;
   /** Peers whose kernel answers although their daemon is gone: since when, and the last greeting that was applied then. */
   readonly #gone = new Map<MemberId, { readonly sinceMs: number; readonly greeting: number }>();
   readonly #upSince = new Map<MemberId, number>();
@@ -108,9 +110,10 @@ export class Leader {
     // In every role: who is elected next has to know when a promise was made.
     this.#promises.look(this.#host.state, nowMs);
     this.#nextLossMs = Number.POSITIVE_INFINITY;
-    const inOffice = raft.role === "leader" && raft.ready;
-    const leads = inOffice && this.#isAssembled();
-    if (raft.leader !== null && raft.role !== "leader") this.#lastLeader = raft.leader;
+    const mayDecide = raft.role === "leader" && raft.ready;
+    const leads = mayDecide && this.#isAssembled();
+    if (raft.role !== "leader") this.#lastLeader = raft.leader ?? (this.#inOffice ? null : this.#lastLeader);
+    this.#inOffice = raft.role === "leader";
     if (leads !== this.#leading) {
       this.#leading = leads;
       this.#busy.clear();
@@ -118,7 +121,7 @@ export class Leader {
       this.#lead();
     }
     // A leader that waits for all still says who is silent, so that a person can vouch for them.
-    if (inOffice && !leads) this.#watchNodes();
+    if (mayDecide && !leads) this.#watchNodes();
     if (!leads) return;
     this.#handOver();
     this.#watchNodes();

@@ -29,7 +29,9 @@ export class Member {
   #unproven = new Set<string>();
   #planVersion = 0;
   #planSignature = "[]";
+  /** What the plan that was sent last holds, and what every plan does that the guardian may be at. */
   #planResources: ReadonlySet<string> = new Set();
+  #covered: ReadonlySet<string> = new Set();
   #planAcked = 0;
   /** The parts of the state that the plan was made of: equal parts give the same plan. */
   #planMadeOf: { readonly self: NodeStatus; readonly intents: unknown; readonly sections: unknown } | null = null;
@@ -54,7 +56,7 @@ export class Member {
   #fencingUntilMs = 0;
   #coverageUntilMs = 0;
   /** What was looked at when there was no coverage to tell of. */
-  #coverageOf: { readonly history: unknown; readonly plan: string } | null = null;
+  #coverageOf: { readonly history: unknown; readonly covered: ReadonlySet<string> } | null = null;
   #current = false;
   /** The cluster has taken this daemon for online since its start. */
   #greeted = false;
@@ -88,7 +90,10 @@ export class Member {
         return;
       case "plan.ack":
         this.#planAcked = Math.max(this.#planAcked, message.version);
-        if (message.version >= this.#planVersion) this.#boundToTellMs = 0;
+        if (message.version >= this.#planVersion) {
+          this.#boundToTellMs = 0;
+          this.#covered = this.#planResources;
+        }
         if (this.#guardian?.guarantee !== "watchdog") this.#stopMs += message.stopBoundMs - this.#stopBoundMs;
         this.#stopBoundMs = message.stopBoundMs;
         return;
@@ -136,6 +141,7 @@ export class Member {
     this.#unproven = new Set(facts.stopped.filter((end) => !end.proven).map((end) => end.resource));
     this.#walks = facts.trips;
     this.#trips = this.#unproven.size === 0 ? facts.trips : this.#trips;
+    this.#covered = facts.planVersion === this.#planVersion ? this.#planResources : new Set();
     this.#planVersion = Math.max(this.#planVersion, facts.planVersion);
     this.#planAcked = facts.planVersion;
     this.#planSent = false;
@@ -164,13 +170,9 @@ export class Member {
       this.#fencingResults.set(result.key, { ok, reason });
       return;
     }
-    const covered = this.#isCovered(result.action.resource);
+    const covered = this.#covered.has(result.action.resource);
     const outcome = resultOf(result.key, result.outcome, covered) ?? interrupted(result, covered);
     if (outcome !== null) this.#results.set(result.key, outcome);
-  }
-
-  #isCovered(resource: string): boolean {
-    return this.#planAcked >= this.#planVersion && this.#planResources.has(resource);
   }
 
   /** Nothing is on its way to or from the guardian or the log but recurring monitors, whose times are known. */
@@ -344,6 +346,7 @@ export class Member {
     if (signature !== this.#planSignature || !this.#planSent) this.#planVersion += 1;
     this.#planSignature = signature;
     this.#planResources = new Set(steps.map((step) => step.resource));
+    this.#covered = new Set([...this.#covered].filter((resource) => this.#planResources.has(resource)));
     this.#planSent = true;
     this.#host.emit({ kind: "stopPlan", plan: { version: this.#planVersion, ...(stopMs > 0 ? { stopMs } : {}), steps } });
     // A plan with exclusive steps needs a finite deadline before anything of it may start.
@@ -448,12 +451,12 @@ export class Member {
     const { nowMs, options, raftStatus, state } = this.#host;
     if (self.incarnation === null || raftStatus.leader === null || nowMs < this.#coverageUntilMs || self.membership !== "online") return;
     if (this.#planAcked < this.#planVersion || state.intents.size > 0) return;
-    if (this.#coverageOf?.history === self.history && this.#coverageOf.plan === this.#planSignature) return;
+    if (this.#coverageOf?.history === self.history && this.#coverageOf.covered === this.#covered) return;
     const resources = [...self.history.values()]
-      .filter((entry) => entry.active && !entry.covered && entry.stop !== null && this.#isCovered(entry.resource))
+      .filter((entry) => entry.active && !entry.covered && entry.stop !== null && this.#covered.has(entry.resource))
       .map((entry) => entry.resource);
     if (resources.length === 0) {
-      this.#coverageOf = { history: self.history, plan: this.#planSignature };
+      this.#coverageOf = { history: self.history, covered: this.#covered };
       return;
     }
     this.#coverageUntilMs = nowMs + PROPOSAL_TIMEOUT_MS;
