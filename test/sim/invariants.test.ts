@@ -313,22 +313,6 @@ describe("a rule of several halves: each half can fail", () => {
     fails("S8", [store(8), say, store(7)], say);
   });
 
-  test("H3: a guardian may take up what one before it had not ended, and nobody runs a thing again", () => {
-    const [first, second] = [host("n1", 1, {}, { guardian: {} }), host("n1", 1, {}, { guardian: {} })];
-    const story = () => {
-      const watch = watcher("H3");
-      const intent = { resource: "web", incarnation: "n1-1" };
-      watch.onApplied?.(world([]), applied(9, { kind: "intents.commit", intents: [intent] }));
-      const run = (on: VirtualHost) => () => watch.onSpawn?.(world([]), on, spawn({}));
-      const end = () => watch.onEnd?.(world([]), first, "9.0", {} as never, {} as never);
-      return { run, end };
-    };
-    const twice = story();
-    fails("H3", [twice.run(first), twice.run(second)], twice.run(second));
-    const ended = story();
-    fails("H3", [ended.run(first), ended.end], ended.run(second));
-  });
-
   test("H2: what is called fenced was switched, or is at D + S by the deadline that its guardian holds", () => {
     const fenced = (by: string, own: string, deadlineMs: number, active: readonly string[] = []) => {
       const one = host("n1", 1, {}, { memory: { deadlineMs, plan: { stopMs: 6_000 } } });

@@ -72,7 +72,7 @@ export const faults: readonly Planted[] = [
   bySimulator("vote-not-persisted", "a vote is durable before it is given", "vote-not-persisted", /^S[67]$/, 500),
   bySimulator("ack-before-sync", "an entry is durable before it is acknowledged", "ack-before-sync", /^(S\d+|C\d|H3)$/, 500),
   bySimulator("uncommitted-intent", "only what is committed is acted on", "uncommitted-intent", /^H[35]$/, 500),
-  bySimulator("fence-wait-skipped", "recovery follows proof", "fence-wait-skipped", /^H[18]$/, 500),
+  bySimulator("fence-wait-skipped", "recovery follows proof", "fence-wait-skipped", /^H[128]$/, 500),
   bySimulator("old-incarnation", "an intent ends with the boot it names", "old-incarnation", /^H3$/, 500),
   byExplorer("count-nodes", "votes are counted, not nodes", "count-nodes"),
   bySimulator("chain-check-skipped", "a log with a gap is not taken for whole", "chain-check-skipped", /^(S\d+|C\d)$/, 2_000),

@@ -1,15 +1,12 @@
-import type { VirtualGuardian } from "../guardian.ts";
 import type { Invariant } from "../invariant.ts";
 
 export function committedIntents(): Invariant {
   /** By log index: a draft that joins an intent in flight takes no place, so positions are not compared. */
   const intents = new Map<string, { readonly resource: string; readonly incarnation: string }[]>();
   const terms = new Map<string, number>();
-  /** What began in which incarnation, by which guardian: null once it has ended. */
-  const runs = new Map<string, VirtualGuardian | null>();
   return {
     id: "H3",
-    rule: "no intent runs that is not committed, or was meant for an older incarnation, or comes under an older term, or has run",
+    rule: "no intent runs that is not committed, or was meant for an older incarnation, or comes under an older term",
     onApplied: (_, { index, command, ok }) => {
       if (!ok || command.kind !== "intents.commit") return;
       intents.set(
@@ -17,18 +14,8 @@ export function committedIntents(): Invariant {
         command.intents.map(({ resource, incarnation }) => ({ resource, incarnation })),
       );
     },
-    onEnd: (_, host, key) => {
-      const run = `${host.incarnation}/${key}`;
-      if (runs.has(run)) runs.set(run, null);
-    },
     onSpawn: (world, host, { key, origin, resource, operation }) => {
       if (origin === null || !/^\d+\.\d+$/u.test(key)) return;
-      // A guardian takes up what the one before it had begun and not ended (RAFT.md §8); nobody else runs a thing again.
-      const run = `${host.incarnation}/${key}`;
-      const by = runs.get(run);
-      if (by === null || (by !== undefined && by === host.guardian))
-        world.violated("H3", `${host.name} runs ${operation} of ${resource} (${key}) a second time`);
-      runs.set(run, host.guardian);
       const meant = (intents.get(key.split(".")[0] ?? "") ?? []).filter((intent) => intent.resource === resource);
       if (meant.length === 0) world.violated("H3", `${host.name} runs ${operation} of ${resource} (${key}), which is not committed`);
       else if (!meant.some((intent) => intent.incarnation === host.incarnation)) {

@@ -13,6 +13,8 @@ const CROSSING_MS = 1_000;
 export function noNeedlessFence(): Invariant {
   /** When each observer heard each member last. */
   const heard = new Map<number, Map<number, number>>();
+  /** Since when each observer listens: what it has not heard since is silence, too. */
+  const began = new Map<number, number>();
   /** Per member the end of the last silence of F or longer at any other one. */
   const silentAt = new Map<number, number>();
   const reasons = new Map<string, string>();
@@ -28,12 +30,13 @@ export function noNeedlessFence(): Invariant {
         heard.set(host.member, ears);
       }
       const nowMs = world.time.nowMs;
-      if (nowMs - (ears.get(from) ?? nowMs) >= shortest(world.plan.nodeLossMs)) silentAt.set(from, nowMs);
+      if (nowMs - (ears.get(from) ?? began.get(host.member) ?? nowMs) >= shortest(world.plan.nodeLossMs)) silentAt.set(from, nowMs);
       ears.set(from, nowMs);
     },
     // Nobody has heard a member before its first word: an observer that just began, or a member that has just begun.
     onRestored: (world, host) => {
       silentAt.set(host.member, world.time.nowMs);
+      began.set(host.member, world.time.nowMs);
       for (const { member } of world.hosts) heard.get(host.member)?.delete(member);
     },
     onApplied: (world, { index, command, ok, before }) => {
