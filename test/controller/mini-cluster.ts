@@ -332,9 +332,10 @@ export class MiniNode {
     message: Parameters<NodeCore["step"]>[0]["event"] extends never ? never : Extract<NodeEvent, { kind: "message" }>["message"],
   ): void {
     const target = [...this.cluster.nodes.values()].find((node) => node.id === to);
+    if (target === undefined || !this.alive) return;
     const { cut } = this.cluster;
-    const way = target === undefined ? "" : `${this.name}>${target.name}`;
-    if (target === undefined || !this.alive || cut.has(way) || cut.has(`${way} ${message.kind}`)) return;
+    const way = `${this.name}>${target.name}`;
+    if (cut.has(way) || cut.has(`${way} ${message.kind}`)) return;
     this.cluster.at(1, () => target.deliver({ kind: "message", from: this.id, message }));
   }
 

@@ -30,6 +30,15 @@ export type GuardianHost = {
   log(level: string, message: string): void;
 };
 
+/** g, Tstop and Tkill of the simulated guardians (RAFT.md §7), milliseconds. */
+export const GUARDIAN_TIMES = { pauseMs: 1_000, stopMs: 3_000, killMs: 500 } as const;
+
+/** S of such a guardian with this plan: from D until everything has certainly stopped, milliseconds. */
+export function stopBoundMs(plan: Remembered["plan"]): number {
+  const { pauseMs, stopMs, killMs } = GUARDIAN_TIMES;
+  return pauseMs + Math.max(stopMs, plan?.stopMs ?? 0) + killMs;
+}
+
 /** The part of a host's /run that a restarted guardian of the same boot reads: journal and deadline file. */
 export class GuardianMemory {
   readonly unfinished = new Map<string, Extract<JournalRecord, { kind: "run" }>>();

@@ -8,7 +8,7 @@ import { createNodeShell, type NodeShell, proposalCodec, proposalEntries, snapsh
 import { VirtualServices } from "./agents.ts";
 import { virtualClock } from "./clock.ts";
 import { createSimulatedDisk, type SimulatedDisk } from "./disk.ts";
-import { GuardianMemory, VirtualGuardian } from "./guardian.ts";
+import { GUARDIAN_TIMES, GuardianMemory, VirtualGuardian } from "./guardian.ts";
 import { virtualPlanner } from "./planner.ts";
 import { type CoreChoice, probedRaft } from "./probe.ts";
 import type { SeededFault } from "./seeded-faults.ts";
@@ -180,7 +180,7 @@ export class VirtualHost {
   startGuardian(): void {
     if (!this.powered || this.guardian !== null) return;
     const { events, time, watchdogMs, selfFence } = this.#options;
-    const facts = { node: this.name, incarnation: this.incarnation, stopMs: 3_000, killMs: 500, pauseMs: 1_000, selfFence, watchdogMs };
+    const facts = { node: this.name, incarnation: this.incarnation, ...GUARDIAN_TIMES, selfFence, watchdogMs };
     const host = {
       time,
       clock: this.clock,

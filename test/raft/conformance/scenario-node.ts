@@ -24,9 +24,7 @@ export type StartJson = {
 export type NodeOptions = Readonly<Record<string, number | boolean | undefined>>;
 export const TICK_MS = 100;
 const BOOT = 1;
-const OPTIONS: ReadonlySet<string> = new Set([
-  ...["preVote", "checkQuorum", "stepDownOnRemoval", "maxInflight", "asyncStorage", "leaseReads"],
-]);
+const OPTIONS: readonly string[] = ["preVote", "checkQuorum", "stepDownOnRemoval", "maxInflight", "asyncStorage", "leaseReads"];
 /** No compaction until a step asks for it. */
 const KEEP_ALL = 1_000_000_000;
 
@@ -86,7 +84,7 @@ export class ScenarioNode {
     },
   ) {
     this.id = memberId(id);
-    const unknown = Object.keys(setup.options).find((name) => !OPTIONS.has(name));
+    const unknown = Object.keys(setup.options).find((name) => !OPTIONS.includes(name));
     if (unknown !== undefined) throw new Error(`unknown option ${unknown}`);
     const restored = restoredOf(setup.start);
     this.#async = setup.options["asyncStorage"] === true;
@@ -319,10 +317,8 @@ export class ScenarioNode {
   progress(): Record<string, unknown> {
     const status = this.#core.status();
     const learner = status.configuration.learners.has(this.id);
-    const own = {
-      ...{ mode: "replicate", match: status.stored, next: status.stored + 1, paused: false },
-      ...{ inflight: 0, pendingSnapshot: null, learner, inactive: false },
-    };
+    const idle = { paused: false, inflight: 0, pendingSnapshot: null, inactive: false };
+    const own = { ...idle, mode: "replicate", match: status.stored, next: status.stored + 1, learner };
     const peers = [...status.peers].map(([id, peer]) => {
       const { mode, match, next, paused, inflight, pendingSnapshot, learner } = peer;
       return [`${id}`, { mode, match, next, paused, inflight, pendingSnapshot, learner, inactive: !peer.active }] as const;

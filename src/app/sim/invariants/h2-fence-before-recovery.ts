@@ -1,4 +1,5 @@
 import type { Command } from "../../../core/cib/index.ts";
+import { stopBoundMs } from "../guardian.ts";
 import type { Invariant } from "../invariant.ts";
 import { CLONED } from "../services.ts";
 import type { World } from "../world.ts";
@@ -70,11 +71,6 @@ export function fenceBeforeRecovery(): Invariant {
   };
 }
 
-/** g, Tstop and Tkill of the simulated guardians (RAFT.md §7); milliseconds. */
-const PAUSE_MS = 1_000;
-const STOP_MS = 3_000;
-const KILL_MS = 500;
-
 /**
  * A recovery need not follow at once, or at all, to show that the proof was none: a device that confirmed has switched the
  * host, and Tsafe is over only when this guardian, by its own clock and the deadline that it really holds, is at D + S.
@@ -89,7 +85,7 @@ function mustHaveEnded(world: World, index: number, { target, incarnation, by }:
   const left = [...host.services.active].filter((resource) => !CLONED.has(resource));
   if (left.length > 0) world.violated("H2", `entry ${index} calls ${target} fenced by Tsafe, and ${left.join(", ")} runs there`);
   const { deadlineMs, plan } = host.memory;
-  const earlyMs = deadlineMs + PAUSE_MS + Math.max(STOP_MS, plan?.stopMs ?? 0) + KILL_MS - host.clock.nowMs();
+  const earlyMs = deadlineMs + stopBoundMs(plan) - host.clock.nowMs();
   if (Number.isFinite(deadlineMs) && earlyMs > 0)
     world.violated("H2", `entry ${index} calls ${target} fenced by Tsafe, ${Math.round(earlyMs)} ms before its D + S`);
 }

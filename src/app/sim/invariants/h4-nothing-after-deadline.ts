@@ -1,7 +1,8 @@
+import { stopBoundMs } from "../guardian.ts";
 import type { Invariant } from "../invariant.ts";
 
-/** g, Tstop and Tkill of the simulated guardians, and a little for the last kill itself; milliseconds. */
-const BOUND_MS = 1_000 + 3_000 + 500 + 100;
+/** What the last kill itself may take, milliseconds. */
+const LAST_KILL_MS = 100;
 
 export function nothingAfterDeadline(): Invariant {
   return {
@@ -10,8 +11,8 @@ export function nothingAfterDeadline(): Invariant {
     afterAll: (world) => {
       for (const host of world.hosts) {
         if (!host.powered || host.services.active.size === 0) continue;
-        const bound = Math.max(BOUND_MS, 1_600 + (host.memory.plan?.stopMs ?? 0));
-        const lateMs = host.clock.nowMs() - host.memory.deadlineMs - bound;
+        const { deadlineMs, plan } = host.memory;
+        const lateMs = host.clock.nowMs() - deadlineMs - stopBoundMs(plan) - LAST_KILL_MS;
         if (lateMs > 0)
           world.violated("H4", `${[...host.services.active].join(", ")} still active on ${host.name} ${Math.round(lateMs)} ms after D + S`);
       }
